@@ -1,0 +1,1 @@
+"""What runs inside Bokeh: pure figures over contracts."""

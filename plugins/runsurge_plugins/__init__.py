@@ -1,0 +1,1 @@
+"""What runs inside Dask's own processes."""

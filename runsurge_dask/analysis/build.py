@@ -1,0 +1,176 @@
+"""Text -> `Program`: parse, follow imports beside the script, prove each site, compile both forms."""
+
+from __future__ import annotations
+
+import ast
+import marshal
+import os
+import tokenize
+from typing import TYPE_CHECKING
+
+from runsurge_dask.analysis.blocks import blocks_of
+from runsurge_dask.analysis.rewrite import rewrite
+from runsurge_dask.analysis.scopes import Mentions
+from runsurge_dask.errors import ScriptError
+from runsurge_dask.ir.program import ModuleCode, Program
+from runsurge_dask.knowledge.calls import SEEDING_CALLS
+from runsurge_dask.runner.facts import SiteFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DEEPEST_SOURCE = 1 << 22
+"""Larger sources are refused before they are parsed."""
+
+
+def read_source(path: str) -> str:
+    """The text of a script, decoded as Python would.
+
+    Raises:
+        ScriptError: it is not there, or not text.
+    """
+    try:
+        with tokenize.open(path) as file:
+            source = file.read()
+    except FileNotFoundError:
+        raise ScriptError(path, "there is no such script", remedy="Check the path.", code="no-script") from None
+    except IsADirectoryError:
+        raise ScriptError(path, "this is a folder, not a script", remedy="Name the .py file in it.", code="no-script") from None
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise ScriptError(path, f"the script is not readable text ({error})", remedy="Save it as UTF-8.", code="bad-encoding") from None
+    except OSError as error:
+        raise ScriptError(path, f"the script cannot be read ({error.strerror})", remedy="Check its permissions.", code="no-script") from None
+    if len(source) > DEEPEST_SOURCE:
+        raise ScriptError(path, "the script is larger than 4 MiB", remedy="Move data out of it into a file.", code="script-too-large")
+    return source
+
+
+def build_program(source: str, path: str) -> Program:
+    """Parse and prove a script and the modules beside it.
+
+    Raises:
+        ScriptError: a syntax error, or nothing to run.
+    """
+    tree = parse(source, path)
+    trees = {"__main__": (path, tree, False), **dict(_modules_beside(tree, os.path.dirname(os.path.abspath(path))))}
+    mentions = Mentions()
+    for _, module, _ in trees.values():
+        mentions.add(module)
+    sites: list[SiteFacts] = []
+    codes: dict[str, ModuleCode] = {}
+    for name, (file, module, is_package) in trees.items():
+        rewritten, facts = rewrite(module, file, mentions, len(sites))
+        sites.extend(facts)
+        codes[name] = ModuleCode(name=name, file=file, rewritten=_compile(rewritten, file), plain=_compile(module, file), is_package=is_package)
+    every = [module for _, module, _ in trees.values()]
+    return Program(
+        file=path,
+        source=source,
+        doc=ast.get_docstring(tree, clean=False),
+        blocks=tuple(blocks_of(tree)),
+        sites=tuple(sites),
+        main=codes.pop("__main__"),
+        modules=tuple(codes.values()),
+        imports=frozenset(name for module in every for name in imported_names(module)),
+        entry=_entry_of(tree, path),
+        is_seeding=any(_seeds(module) for module in every),
+    )
+
+
+def parse(source: str, path: str) -> ast.Module:
+    """Parse, naming line and reason where that fails.
+
+    Raises:
+        ScriptError: the text is no Python.
+    """
+    try:
+        return ast.parse(source, path)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = getattr(error, "lineno", None)
+        where = f"{path}, line {line}" if line else path
+        what = getattr(error, "msg", None) or "the script cannot be parsed"
+        text = (getattr(error, "text", None) or "").strip()
+        what = f"syntax error: {what}" + (f" in `{text}`" if text else "")
+        raise ScriptError(where, what, remedy="Correct the line; `python` would refuse it, too.", code="syntax-error") from None
+
+
+def _compile(tree: ast.Module, file: str) -> bytes:
+    return marshal.dumps(compile(tree, file, "exec", dont_inherit=True))
+
+
+def imported_names(tree: ast.Module) -> set[str]:
+    """Top-level names of the modules that a module imports, anywhere in it."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found.update(alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+def _dotted_imports(tree: ast.Module) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return found
+
+
+def _modules_beside(tree: ast.Module, folder: str) -> Iterator[tuple[str, tuple[str, ast.Module, bool]]]:
+    """Modules of the user's own, found beside the script, through all their imports."""
+    waiting, seen = [tree], set[str]()
+    while waiting:
+        for dotted in sorted(_dotted_imports(waiting.pop())):
+            parts = dotted.split(".")
+            for depth in range(1, len(parts) + 1):
+                name = ".".join(parts[:depth])
+                if name in seen:
+                    continue
+                seen.add(name)
+                found = _find_module(folder, parts[:depth])
+                if found is None:
+                    break
+                file, is_package = found
+                module = parse(read_source(file), file)
+                waiting.append(module)
+                yield name, (file, module, is_package)
+
+
+def _find_module(folder: str, parts: list[str]) -> tuple[str, bool] | None:
+    stem = os.path.join(folder, *parts)
+    if os.path.isfile(stem + ".py"):
+        return stem + ".py", False
+    initial = os.path.join(stem, "__init__.py")
+    return (initial, True) if os.path.isfile(initial) else None
+
+
+def _entry_of(tree: ast.Module, path: str) -> str:
+    """`main` where the script only defines things; nothing where its own top level does the work."""
+    quiet = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+    works = [s for s in tree.body if not isinstance(s, quiet) and not _is_declaration(s)]
+    if works:
+        return ""
+    if any(isinstance(s, ast.FunctionDef) and s.name == "main" for s in tree.body):
+        return "main"
+    raise ScriptError(path, "Bad program format: there is neither a function `main` nor anything at the top level", remedy="Add `def main():` or call your functions at the end.", code="bad-program-format")
+
+
+def _is_declaration(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant)
+    return isinstance(node, ast.Assign | ast.AnnAssign) and (node.value is None or isinstance(node.value, ast.Constant | ast.UnaryOp))
+
+
+def _seeds(tree: ast.Module) -> bool:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name in SEEDING_CALLS:
+                return True
+        elif isinstance(node, ast.ImportFrom) and any(alias.name in SEEDING_CALLS for alias in node.names):
+            return True
+    return False

@@ -1,0 +1,251 @@
+"""Which names a piece of code binds, reads, and reads before it binds them.
+
+For example, in the body of a loop
+
+    parts = line.split()        binds {parts}, reads {line}
+    total = total + parts[0]    binds {total}, reads {total, parts}
+
+`total` is read before it is bound: its value comes from the row before, so it is *carried*.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+def bound_names(nodes: Iterable[ast.AST]) -> set[str]:
+    """Names that these statements bind in their own scope."""
+    found: set[str] = set()
+    for node in nodes:
+        _Bound(found).visit(node)
+    return found
+
+
+class _Bound(ast.NodeVisitor):
+    def __init__(self, found: set[str]) -> None:
+        self.found = found
+
+    def visit_Name(self, node: ast.Name) -> None:
+        if not isinstance(node.ctx, ast.Load):
+            self.found.add(node.id)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
+        self.found.add(node.name)
+        for child in (*node.decorator_list, *_defaults(node)):
+            self.visit(child)
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+    visit_ClassDef = visit_FunctionDef
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        """Its parameters are its own."""
+
+    def visit_comprehension_scope(self, node: ast.AST) -> None:
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.NamedExpr):
+                self.found.add(inner.target.id)
+
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_comprehension_scope
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
+        if node.name:
+            self.found.add(node.name)
+        self.generic_visit(node)
+
+    def visit_Import(self, node: ast.Import | ast.ImportFrom) -> None:
+        self.found.update((alias.asname or alias.name).split(".")[0] for alias in node.names)
+
+    visit_ImportFrom = visit_Import
+
+    def visit_MatchAs(self, node: ast.MatchAs | ast.MatchStar) -> None:
+        if node.name:
+            self.found.add(node.name)
+        self.generic_visit(node)
+
+    visit_MatchStar = visit_MatchAs
+
+    def visit_MatchMapping(self, node: ast.MatchMapping) -> None:
+        if node.rest:
+            self.found.add(node.rest)
+        self.generic_visit(node)
+
+
+def _defaults(node: ast.AST) -> list[ast.expr]:
+    arguments = getattr(node, "args", None)
+    if not isinstance(arguments, ast.arguments):
+        return []
+    return [*arguments.defaults, *(d for d in arguments.kw_defaults if d is not None)]
+
+
+def read_names(nodes: Iterable[ast.AST]) -> set[str]:
+    """Names read here that come from outside of these nodes' own inner scopes (functions, comprehensions)."""
+    found: set[str] = set()
+    for node in nodes:
+        found |= _reads(node)
+    return found
+
+
+def _reads(node: ast.AST) -> set[str]:
+    if isinstance(node, ast.Name):
+        return {node.id} if isinstance(node.ctx, ast.Load | ast.Del) else set()
+    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+        return {node.target.id} | _reads(node.value)
+    if isinstance(node, COMPREHENSIONS):
+        return _comprehension_reads(node)
+    if isinstance(node, ast.Lambda):
+        return (_reads(node.body) - parameter_names(node.args)) | read_names(_defaults(node))
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return function_reads(node) | read_names([*node.decorator_list, *_defaults(node)])
+    return read_names(ast.iter_child_nodes(node))
+
+
+def _comprehension_reads(node: ast.AST) -> set[str]:
+    generators: list[ast.comprehension] = node.generators  # type: ignore[attr-defined]
+    own: set[str] = set()
+    found: set[str] = set()
+    for generator in generators:
+        found |= _reads(generator.iter) - own
+        own |= bound_names([generator.target])
+        found |= read_names(generator.ifs) - own
+    parts = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]  # type: ignore[attr-defined]
+    return found | (read_names(parts) - own)
+
+
+def function_reads(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    """Names that a function reads from around it."""
+    own = parameter_names(node.args) | bound_names(node.body)
+    declared = {name for n in own_nodes(node.body) if isinstance(n, ast.Global | ast.Nonlocal) for name in n.names}
+    return (read_names(node.body) - (own - declared)) | (declared & (own | read_names(node.body)))
+
+
+def parameter_names(arguments: ast.arguments) -> set[str]:
+    """Names of a function's parameters."""
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    names = {argument.arg for argument in every}
+    return names | {star.arg for star in (arguments.vararg, arguments.kwarg) if star is not None}
+
+
+def own_nodes(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """All nodes of these statements that are not inside a nested function or class."""
+    for node in nodes:
+        yield node
+        if not isinstance(node, SCOPES):
+            yield from own_nodes(ast.iter_child_nodes(node))
+
+
+def carried_reads(body: list[ast.stmt], defined: set[str]) -> set[str]:
+    """Names that the body may read before it has bound them in the same turn."""
+    flow = _Flow()
+    flow.run(body, set(defined))
+    return flow.exposed
+
+
+class _Flow:
+    """Walks statements in order of execution; a state of None means that this point is not reached."""
+
+    def __init__(self) -> None:
+        self.exposed: set[str] = set()
+
+    def read(self, state: set[str], *nodes: ast.AST | None) -> None:
+        for node in nodes:
+            if node is not None:
+                self.exposed |= _reads(node) - state
+                state |= {n.target.id for n in ast.walk(node) if isinstance(n, ast.NamedExpr)}
+
+    def run(self, body: list[ast.stmt], state: set[str] | None) -> set[str] | None:
+        for statement in body:
+            if state is None:
+                return None
+            state = self.step(statement, state)
+        return state
+
+    def step(self, node: ast.stmt, state: set[str]) -> set[str] | None:  # noqa: PLR0911 - one branch a statement form
+        match node:
+            case ast.If(test=test, body=body, orelse=orelse):
+                self.read(state, test)
+                return _meet(self.run(body, set(state)), self.run(orelse, set(state)))
+            case ast.For(target=target, iter=iterable, body=body, orelse=orelse) | ast.AsyncFor(target=target, iter=iterable, body=body, orelse=orelse):
+                self.read(state, iterable, target)
+                self.run(body, state | bound_names([target]))
+                return self.run(orelse, set(state)) if orelse and not _breaks(body) else self._after_loop(orelse, state)
+            case ast.While(test=test, body=body, orelse=orelse):
+                self.read(state, test)
+                self.run(body, set(state))
+                return self._after_loop(orelse, state)
+            case ast.Try(body=body, handlers=handlers, orelse=orelse, finalbody=final) | ast.TryStar(body=body, handlers=handlers, orelse=orelse, finalbody=final):
+                after = self.run([*body, *orelse], set(state))
+                for handler in handlers:
+                    self.read(state, handler.type)
+                    caught = state | ({handler.name} if handler.name else set())
+                    after = _meet(after, self.run(handler.body, caught))
+                if final:
+                    self.run(final, set(state))
+                return None if after is None else after | bound_names(final)
+            case ast.With(items=items, body=body) | ast.AsyncWith(items=items, body=body):
+                for item in items:
+                    self.read(state, item.context_expr)
+                    if item.optional_vars is not None:
+                        self.read(state, item.optional_vars)
+                        state |= bound_names([item.optional_vars])
+                return self.run(body, state)
+            case ast.Match(subject=subject, cases=cases):
+                return self._match(subject, cases, state)
+            case ast.Continue() | ast.Break():
+                return None
+            case ast.Return(value=value):
+                self.read(state, value)
+                return None
+            case ast.Raise(exc=error, cause=cause):
+                self.read(state, error, cause)
+                return None
+            case ast.AugAssign(target=target, value=value):
+                self.read(state, value, ast.Name(target.id, ast.Load()) if isinstance(target, ast.Name) else target)
+                return state | bound_names([target])
+            case ast.Assign(targets=targets, value=value):
+                self.read(state, value, *targets)
+                return state | bound_names(targets)
+            case ast.Delete(targets=targets):
+                self.read(state, *targets)
+                return state - bound_names(targets)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                self.read(state | {name}, node)
+                return state | {name}
+        self.read(state, node)
+        return state | bound_names([node])
+
+    def _after_loop(self, orelse: list[ast.stmt], state: set[str]) -> set[str]:
+        self.run(orelse, set(state))
+        return state
+
+    def _match(self, subject: ast.expr, cases: list[ast.match_case], state: set[str]) -> set[str] | None:
+        self.read(state, subject)
+        ends: list[set[str] | None] = []
+        is_total = False
+        for case in cases:
+            inner = state | bound_names([case.pattern])
+            self.read(inner, case.pattern, case.guard)
+            ends.append(self.run(case.body, inner))
+            is_total |= case.guard is None and isinstance(case.pattern, ast.MatchAs) and case.pattern.pattern is None
+        if not is_total:
+            ends.append(set(state))
+        after = ends[0]
+        for end in ends[1:]:
+            after = _meet(after, end)
+        return after
+
+
+def _meet(one: set[str] | None, other: set[str] | None) -> set[str] | None:
+    if one is None:
+        return other
+    return one if other is None else one & other
+
+
+def _breaks(body: list[ast.stmt]) -> bool:
+    return any(isinstance(node, ast.Break) for node in own_nodes(body))

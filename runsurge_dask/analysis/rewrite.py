@@ -1,0 +1,291 @@
+"""Write the script anew, with a question to the runtime at each site and everything else as it was.
+
+    total = sum(f(x) for x in xs)
+    ->
+    total = __runsurge__.comp(4, xs, lambda __rs_it: sum(f(x) for x in __rs_it))
+
+Line numbers stay those of the source. What a loop becomes is shown in `runner.sites`.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from typing import TYPE_CHECKING
+
+from runsurge_dask.analysis.names import bound_names, own_nodes
+from runsurge_dask.analysis.scopes import Mentions, Scope
+from runsurge_dask.analysis.sites import facts_of_expression, facts_of_loop
+from runsurge_dask.knowledge.calls import CONSUMERS, REDUCING_BUILTINS
+from runsurge_dask.runner.facts import SiteFacts, SplitKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_UNCUT = (SplitKind.WHOLE, SplitKind.FOLD)
+
+
+def rewrite(tree: ast.Module, file: str, mentions: Mentions, first_site: int) -> tuple[ast.Module, list[SiteFacts]]:
+    """A rewritten copy of a module, and the facts of its sites."""
+    work = copy.deepcopy(tree)
+    rewriter = _Rewriter(Scope(tree, file, mentions), bound_names(tree.body), first_site)
+    work.body = rewriter.suite(work.body)
+    return ast.fix_missing_locations(work), rewriter.facts
+
+
+class _Rewriter(ast.NodeTransformer):
+    def __init__(self, scope: Scope, shadowed: set[str], first_site: int) -> None:
+        self.scope = scope
+        self.shadowed = shadowed
+        self.facts: list[SiteFacts] = []
+        self.next_site = first_site
+        self.in_class = False
+        self.is_frozen = False
+
+    def suite(self, statements: list[ast.stmt]) -> list[ast.stmt]:
+        return [new for statement in statements for new in self.statement(statement)]
+
+    def statement(self, node: ast.stmt) -> list[ast.stmt]:
+        as_loop = _reading_loop(node) if isinstance(node, ast.While) else None
+        if as_loop is not None:
+            node = as_loop
+        if isinstance(node, ast.For):
+            return self.loop(node)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            return [self.inner_scope(node)]
+        for name in ("body", "orelse", "finalbody"):
+            if isinstance(getattr(node, name, None), list):
+                setattr(node, name, self.suite(getattr(node, name)))
+        for part in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
+            part.body = self.suite(part.body)
+        for name, value in list(ast.iter_fields(node)):
+            if isinstance(value, ast.expr):
+                setattr(node, name, self.visit(value))
+            elif isinstance(value, list) and value and isinstance(value[0], ast.expr | ast.withitem | ast.keyword):
+                setattr(node, name, [self.visit(item) for item in value])
+        return [node]
+
+    def inner_scope(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> ast.stmt:
+        outer, was_in_class, was_frozen = self.scope, self.in_class, self.is_frozen
+        node.decorator_list = [self.visit(d) for d in node.decorator_list]
+        if isinstance(node, ast.ClassDef):
+            self.scope = Scope(outer.tree, outer.file, outer.mentions, outer.function, node.name, outer.outer)
+            self.in_class = True
+        else:
+            original = copy.deepcopy(node) if isinstance(node, ast.FunctionDef) else None
+            above = (*outer.outer, *([outer.function] if outer.function else ()))
+            self.scope = Scope(outer.tree, outer.file, outer.mentions, original, outer.class_name, above)
+            self.in_class = False
+            self.is_frozen = was_frozen or isinstance(node, ast.AsyncFunctionDef)
+        node.body = self.suite(node.body)
+        self.scope, self.in_class, self.is_frozen = outer, was_in_class, was_frozen
+        return node
+
+    def loop(self, node: ast.For) -> list[ast.stmt]:
+        if self.in_class or self.is_frozen or _leaves_from_else(node):
+            node.iter = self.visit(node.iter)
+            node.body, node.orelse = self.suite(node.body), self.suite(node.orelse)
+            return [node]
+        number = self.take_number()
+        facts = facts_of_loop(number, node, self.scope)
+        self.facts.append(facts)
+        node.iter = self.visit(node.iter)
+        node.body, node.orelse = self.suite(node.body), self.suite(node.orelse)
+        if facts.kind in _UNCUT:
+            node.iter = _call("plain", [node.iter], node.iter)
+            return [node]
+        return _opened(node, facts)
+
+    def take_number(self) -> int:
+        self.next_site += 1
+        return self.next_site
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
+        return node
+
+    def visit_ListComp(self, node: ast.ListComp) -> ast.AST:
+        return self.expression(node, "list")
+
+    def visit_SetComp(self, node: ast.SetComp) -> ast.AST:
+        return self.expression(node, "set")
+
+    def visit_DictComp(self, node: ast.DictComp) -> ast.AST:
+        return self.expression(node, "dict")
+
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.AST:
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        as_generator = _with_generator(node, self.shadowed)
+        if as_generator is not None:
+            node = as_generator
+        name = _called_name(node)
+        if len(node.args) >= 1 and name not in self.shadowed and not isinstance(node.args[0], ast.Starred):
+            argument = node.args[0]
+            is_reducing = name in REDUCING_BUILTINS and len(node.args) == 1 and isinstance(argument, ast.GeneratorExp | ast.ListComp)
+            if is_reducing and all(k.arg in {"key", "default"} for k in node.keywords):
+                node.keywords = [self.visit(k) for k in node.keywords]
+                return self.expression(node, str(name))
+            position = 1 if name in {"nlargest", "nsmallest"} else 0
+            if name in CONSUMERS and len(node.args) > position and isinstance(node.args[position], ast.GeneratorExp):
+                if not isinstance(node.func, ast.Name):
+                    node.func = self.visit(node.func)
+                node.args[position] = self.expression(node.args[position], "list")  # type: ignore[assignment]
+                return node
+        self.generic_visit(node)
+        return node
+
+    def expression(self, node: ast.expr, form: str) -> ast.expr:
+        if self.in_class or self.is_frozen:
+            return node
+        number = self.take_number()
+        facts = facts_of_expression(number, node, form, self.scope)
+        self.facts.append(facts)
+        generators: list[ast.comprehension] = (node.args[0] if isinstance(node, ast.Call) else node).generators  # type: ignore[attr-defined]
+        iterable = self.visit(generators[0].iter)
+        generators[0].iter = iterable
+        if facts.kind in _UNCUT:
+            return node
+        generators[0].iter = ast.copy_location(ast.Name("__rs_it", ast.Load()), iterable)
+        value: ast.expr = node
+        if isinstance(node, ast.GeneratorExp):
+            value = ast.copy_location(ast.Call(ast.copy_location(ast.Name("list", ast.Load()), node), [node], []), node)
+        parameters = ast.arguments(posonlyargs=[], args=[ast.arg("__rs_it")], kwonlyargs=[], kw_defaults=[], defaults=[])
+        written = ast.copy_location(ast.Lambda(parameters, value), node)
+        return _call("comp", [ast.copy_location(ast.Constant(number), node), iterable, written], node)
+
+
+def _call(method: str, arguments: list[ast.expr], near: ast.AST) -> ast.expr:
+    function = ast.Attribute(ast.Name("__runsurge__", ast.Load()), method, ast.Load())
+    call = ast.Call(function, arguments, [])
+    for node in (call, function, function.value):
+        ast.copy_location(node, near)
+    return call
+
+
+def _called_name(node: ast.Call) -> str | None:
+    if isinstance(node.func, ast.Name):
+        return node.func.id
+    return node.func.attr if isinstance(node.func, ast.Attribute) else None
+
+
+def _with_generator(node: ast.Call, shadowed: set[str]) -> ast.Call | None:
+    """`list(map(f, xs))` -> `list(f(x) for x in xs)`; None where it is something else."""
+    position = 1 if _called_name(node) in {"nlargest", "nsmallest"} else 0
+    if _called_name(node) not in CONSUMERS | REDUCING_BUILTINS or len(node.args) <= position or shadowed & {"map", "filter"}:
+        return None
+    generator = _as_generator(node.args[position])
+    if generator is None:
+        return None
+    new = copy.copy(node)
+    new.args = [*node.args[:position], generator, *node.args[position + 1 :]]
+    return new
+
+
+def _as_generator(argument: ast.expr) -> ast.GeneratorExp | None:
+    match argument:
+        case ast.Call(func=ast.Name(id="map"), args=[function, iterable], keywords=[]) if not isinstance(iterable, ast.Starred) and _is_constant_function(function):
+            text = "(None for __rs_x in None)"
+            element: ast.expr = ast.Call(copy.deepcopy(function), [ast.Name("__rs_x", ast.Load())], [])
+        case ast.Call(func=ast.Name(id="filter"), args=[function, iterable], keywords=[]) if _is_constant_function(function):
+            is_none = isinstance(function, ast.Constant)
+            test: ast.expr = ast.Name("__rs_x", ast.Load())
+            if not is_none:
+                test = ast.Call(copy.deepcopy(function), [test], [])
+            text = "(__rs_x for __rs_x in None if None)"
+            element = ast.Name("__rs_x", ast.Load())
+        case _:
+            return None
+    generator = ast.parse(text, mode="eval").body
+    assert isinstance(generator, ast.GeneratorExp)
+    generator.elt, generator.generators[0].iter = element, iterable
+    if generator.generators[0].ifs:
+        generator.generators[0].ifs = [test]
+    inside = {id(n) for n in ast.walk(iterable)}
+    for inner in ast.walk(generator):
+        if id(inner) not in inside and isinstance(inner, ast.expr):
+            ast.copy_location(inner, argument)
+    return generator
+
+
+def _is_constant_function(node: ast.expr) -> bool:
+    """A function that can as well be looked up once for each element."""
+    return isinstance(node, ast.Name | ast.Lambda) or (isinstance(node, ast.Constant) and node.value is None) or (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name))
+
+
+def _leaves_from_else(loop: ast.For) -> bool:
+    return any(isinstance(node, ast.Break | ast.Continue) for node in _own_flow(loop.orelse))
+
+
+def _own_flow(statements: list[ast.stmt]) -> Iterator[ast.AST]:
+    for node in own_nodes(statements):
+        yield node
+
+
+def _opened(node: ast.For, facts: SiteFacts) -> list[ast.stmt]:
+    """The loop as shown in `runner.sites`."""
+    name, values = f"__rs_s{facts.site}", f"__rs_v{facts.site}"
+    bound = [*facts.assigned, *(a.place for a in facts.accumulators if a.place and "." not in a.place), *(p for a in facts.accumulators for p in a.payload)]
+    lines = [f"{name} = __runsurge__.loop({facts.site}, None)", "while True:", "    for _ in None:", "        pass", "    else:"]
+    lines += [f"        if {name}.pending:", f"            {values} = {name}.run()"]
+    lines += [line for b in dict.fromkeys(bound) for line in (f"            if {b!r} in {values}:", f"                {b} = {values}[{b!r}]")]
+    if any(a.merge == "yield" for a in facts.accumulators):
+        lines += [f"            yield from {name}.yields", f"            {name}.yields = []"]
+    lines += [f"            {values} = None", "            continue", "        pass", "    break", f"{name} = None"]
+    template = ast.parse("\n".join(lines)).body
+    for statement in template:
+        for inner in ast.walk(statement):
+            if hasattr(inner, "lineno"):
+                ast.copy_location(inner, node)
+                inner.end_lineno = inner.lineno  # type: ignore[attr-defined]
+    opening, turns, closing = template
+    assert isinstance(opening, ast.Assign)
+    assert isinstance(turns, ast.While)
+    call, inner_loop = opening.value, turns.body[0]
+    assert isinstance(call, ast.Call)
+    assert isinstance(inner_loop, ast.For)
+    call.args[1] = node.iter
+    inner_loop.target, inner_loop.body = node.target, node.body
+    inner_loop.iter = ast.copy_location(ast.Name(name, ast.Load()), node.iter)
+    inner_loop.orelse[1:] = node.orelse or [ast.copy_location(ast.Pass(), node)]
+    return [opening, turns, closing]
+
+
+def _reading_loop(node: ast.While) -> ast.For | None:
+    """`while True: line = f.readline(); if not line: break; ...` and `while line := f.readline(): ...` as loops over the file."""
+    match node:
+        case ast.While(test=ast.NamedExpr(target=target, value=reading), body=body, orelse=[]) if _is_readline(reading):
+            rest = body
+        case ast.While(
+            test=ast.Constant(value=True | 1),
+            body=[ast.Assign(targets=[ast.Name() as target], value=reading), ast.If(test=test, body=[ast.Break()], orelse=[]), *rest],
+            orelse=[],
+        ) if _is_readline(reading) and _is_empty_test(test, target.id):
+            pass
+        case _:
+            return None
+    if not rest:
+        return None
+    loop = ast.For(ast.Name(target.id, ast.Store()), _reader(reading), rest, [])
+    end = ast.parse(f"{target.id} = ''").body[0]
+    for inner in (loop, loop.target, *ast.walk(end)):
+        ast.copy_location(inner, node)
+    loop.orelse = [end]
+    return loop
+
+
+def _is_readline(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "readline" and isinstance(node.func.value, ast.Name) and not node.args
+
+
+def _reader(reading: ast.expr) -> ast.expr:
+    assert isinstance(reading, ast.Call)
+    assert isinstance(reading.func, ast.Attribute)
+    return reading.func.value
+
+
+def _is_empty_test(test: ast.expr, name: str) -> bool:
+    return ast.unparse(test) in {f"not {name}", f"{name} == ''"}
+
+
+

@@ -1,0 +1,62 @@
+"""A Dask cluster inside this process: its workers only hand chunks to runner slots, so they need no processes of their own.
+
+distributed is imported when the first stage is run, not before: a script that is simply run never pays for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from runsurge_dask.runner.slots import RunnerSlot
+
+if TYPE_CHECKING:
+    from runsurge_dask.runner.host import RunnerHost
+    from runsurge_dask.runner.wire import Header
+
+STOP_SECONDS = 2.0
+"""How long a chunk that was asked to stop may take before it is killed."""
+
+
+class EmbeddedCluster:
+    """`workers` Dask workers with one slot each."""
+
+    def __init__(self, host: RunnerHost, workers: int) -> None:
+        import dask
+        from distributed import Client, LocalCluster
+
+        logging.getLogger("distributed").setLevel(logging.ERROR)
+        settings: dict[str, Any] = {"distributed.worker.memory.target": False, "distributed.worker.memory.spill": False, "distributed.worker.memory.pause": False, "distributed.worker.memory.terminate": False, "distributed.scheduler.work-stealing": True, "distributed.admin.system-monitor.gil.enabled": False}
+        self._config = dask.config.set(settings)
+        self._cluster = LocalCluster(processes=False, n_workers=workers, threads_per_worker=1, dashboard_address=None, memory_limit=0, silence_logs=logging.ERROR)
+        self.client = Client(self._cluster, set_as_default=False)
+        self.slots = [RunnerSlot(host) for _ in range(workers)]
+        for worker, slot in zip(self._cluster.workers.values(), self.slots, strict=True):
+            worker.runner_slot = slot
+
+    def submit(self, graph: dict[Any, Any], keys: list[Any]) -> list[Any]:
+        """Futures of the keys, in their order."""
+        futures: list[Any] = self.client.get(graph, keys, sync=False)
+        return futures
+
+    def stop(self, futures: list[Any]) -> list[tuple[Header, list[bytes]]]:
+        """Cancel what has not been asked for yet; returns the answers that were there already."""
+        ready = [future.result() for future in futures if future.status == "finished"]
+        self.client.cancel([future for future in futures if future.status != "finished"])
+        for slot in self.slots:
+            slot.interrupt()
+        deadline = time.monotonic() + STOP_SECONDS
+        while any(slot.is_busy for slot in self.slots):
+            if time.monotonic() > deadline:
+                for slot in self.slots:
+                    slot.kill()
+            time.sleep(0.005)  # a busy slot ends within milliseconds; nothing else is waiting here
+        return ready
+
+    def close(self) -> None:
+        """End workers, scheduler and children."""
+        for slot in self.slots:
+            slot.close()
+        self.client.close()
+        self._cluster.close()

@@ -1,0 +1,1 @@
+"""Tables of what builtins and libraries do; one row a call."""

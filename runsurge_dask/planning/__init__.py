@@ -1,0 +1,1 @@
+"""How many chunks, where to cut, and whether cutting pays."""

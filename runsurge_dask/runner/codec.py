@@ -1,0 +1,201 @@
+"""Values between driver and chunk children: cloudpickle with our rules on top. The only door to cloudpickle.
+
+Out (driver -> child, `dump_environment`): user functions and classes by value, in the form they have in the source;
+files that are being written become sinks; whatever is tied to this process (an open file for reading, a lock, a generator)
+cannot leave it, and the block runs whole.
+
+Back (child -> driver, `dump_results`): values are copies, so anything that the driver would see as *the same object*
+as one it already has must come back as a reference, or not at all.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import io
+import pickle
+import sys
+import types
+from typing import TYPE_CHECKING, Any
+
+from cloudpickle import cloudpickle
+
+from runsurge_dask.runner.escape import CannotShip, Escape
+from runsurge_dask.runner.sinks import CaptureSink, SinkSet, is_write_only
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+PROTOCOL = 5
+ATOMIC = frozenset({int, float, str, bytes, bool, complex, type(None), type(Ellipsis), range})
+_FROZEN = frozenset({types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType, property, types.CodeType})
+_REACHABLE_LIMIT = 200_000
+"""More objects than this around a block are not searched for aliases: the block then runs whole."""
+
+
+class EnvironmentPickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """What a chunk child needs of the driver's state."""
+
+    def __init__(
+        self,
+        file: io.BytesIO,
+        *,
+        sinks: SinkSet,
+        plain_code: Mapping[tuple[str, str, int], types.CodeType],
+        user_modules: Mapping[str, types.ModuleType],
+        stand_ins: Mapping[int, object] = types.MappingProxyType({}),
+    ) -> None:
+        super().__init__(file, protocol=PROTOCOL)
+        self._sinks = sinks
+        self._plain_code = plain_code
+        self._user_modules = user_modules
+        self._stand_ins = stand_ins
+
+    def persistent_id(self, obj: object) -> object:
+        if self._stand_ins and id(obj) in self._stand_ins:
+            return ("stand-in", self._stand_ins[id(obj)])
+        return None
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, io.IOBase):
+            return CaptureSink, (self._sinks.index_of(obj),)
+        if isinstance(obj, CaptureSink):
+            return CaptureSink, (obj.index,)
+        if isinstance(obj, types.ModuleType) and obj.__name__ in self._user_modules:
+            return types.ModuleType, (obj.__name__,), {k: v for k, v in vars(obj).items() if not _is_machinery(k)}, None, None, _fill_module
+        if isinstance(obj, functools._lru_cache_wrapper):  # noqa: SLF001 - no public name for the type
+            return _rebuild_lru_cache, (obj.__wrapped__, obj.cache_parameters())
+        if isinstance(obj, types.GeneratorType):
+            raise CannotShip("a generator is tied to its process")
+        return super().reducer_override(obj)
+
+    def _dynamic_function_reduce(self, func: types.FunctionType) -> Any:
+        plain = self._plain_code.get((func.__code__.co_filename, func.__code__.co_name, func.__code__.co_firstlineno))
+        if plain is None:
+            return super()._dynamic_function_reduce(func)
+        return super()._dynamic_function_reduce(_with_code(func, plain))
+
+
+class EnvironmentUnpickler(pickle.Unpickler):
+    """The child's side: stand-ins become the chunk's own accumulators."""
+
+    def __init__(self, file: io.BytesIO, stand_ins: Mapping[str, object]) -> None:
+        super().__init__(file)
+        self._stand_ins = stand_ins
+
+    def persistent_load(self, pid: Any) -> object:
+        return self._stand_ins[pid[1]]
+
+
+class ResultPickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """What a chunk sends back; `known` maps the id of an object the driver has to how it finds it, or to None (refuse)."""
+
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file, protocol=PROTOCOL)
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, type) and obj in cloudpickle._DYNAMIC_CLASS_TRACKER_BY_CLASS:  # noqa: SLF001
+            return _class_by_tracker, (cloudpickle._DYNAMIC_CLASS_TRACKER_BY_CLASS[obj],)  # noqa: SLF001
+        if isinstance(obj, CaptureSink):
+            raise Escape("a result holds an open file")
+        reduced = super().reducer_override(obj)
+        if isinstance(obj, types.FunctionType | type) and reduced is not NotImplemented:
+            raise Escape("a result holds a function or class of the script")
+        return reduced
+
+
+class _AliasingResultPickler(ResultPickler):
+    def __init__(self, file: io.BytesIO, known: Mapping[int, object]) -> None:
+        super().__init__(file)
+        self._known = known
+
+    def persistent_id(self, obj: object) -> object:
+        if id(obj) in self._known:
+            reference = self._known[id(obj)]
+            if reference is None:
+                raise Escape("a result shares a mutable object with the rest of the program")
+            return reference
+        return None
+
+
+def dump_results(value: object, known: Mapping[int, object] = types.MappingProxyType({})) -> bytes:
+    """Pickle what a chunk found.
+
+    Raises:
+        Escape: it holds something that a copy cannot stand for.
+    """
+    file = io.BytesIO()
+    pickler = _AliasingResultPickler(file, known) if known else ResultPickler(file)
+    try:
+        pickler.dump(value)
+    except Escape:
+        raise
+    except Exception as error:
+        raise Escape(f"a result cannot be copied: {error}") from None
+    return file.getvalue()
+
+
+def load_results(blob: bytes, resolve: Callable[[Any], object] | None = None) -> Any:
+    """Unpickle results in the process that owns the script's state."""
+    unpickler = pickle.Unpickler(io.BytesIO(blob))
+    if resolve is not None:
+        unpickler.persistent_load = resolve  # type: ignore[method-assign]
+    return unpickler.load()
+
+
+def reachable_mutables(roots: Iterable[object]) -> set[int] | None:
+    """Ids of the mutable objects that user data reach from `roots`; None if there are too many to look at.
+
+    Library modules and classes are not entered: results cannot hold their inside by accident.
+    """
+    found: set[int] = set()
+    waiting = list(roots)
+    seen: set[int] = set()
+    while waiting:
+        obj = waiting.pop()
+        kind = type(obj)
+        if kind in ATOMIC or id(obj) in seen:
+            continue
+        seen.add(id(obj))
+        if len(seen) > _REACHABLE_LIMIT:
+            return None
+        if isinstance(obj, types.ModuleType) or kind in _FROZEN or _is_library_class(obj):
+            continue
+        if isinstance(obj, types.FunctionType) and cloudpickle._should_pickle_by_reference(obj):  # noqa: SLF001
+            continue
+        if not isinstance(obj, tuple | frozenset | types.FunctionType | types.CellType | type | types.MethodType | functools.partial):
+            found.add(id(obj))
+        waiting.extend(gc.get_referents(obj))
+    return found
+
+
+def _is_library_class(obj: object) -> bool:
+    return isinstance(obj, type) and obj not in cloudpickle._DYNAMIC_CLASS_TRACKER_BY_CLASS  # noqa: SLF001
+
+
+def _with_code(func: types.FunctionType, code: types.CodeType) -> types.FunctionType:
+    clone = types.FunctionType(code, func.__globals__, func.__name__, func.__defaults__, func.__closure__)
+    clone.__kwdefaults__ = func.__kwdefaults__
+    clone.__dict__.update(func.__dict__)
+    clone.__annotations__ = func.__annotations__
+    clone.__qualname__ = func.__qualname__
+    clone.__module__ = func.__module__
+    clone.__doc__ = func.__doc__
+    return clone
+
+
+def _is_machinery(name: str) -> bool:
+    return name in {"__builtins__", "__loader__", "__spec__", "__cached__", "__runsurge__"}
+
+
+def _fill_module(module: types.ModuleType, content: dict[str, object]) -> None:
+    vars(module).update(content)
+    sys.modules.setdefault(module.__name__, module)
+
+
+def _rebuild_lru_cache(function: Callable[..., Any], parameters: dict[str, Any]) -> Any:
+    return functools.lru_cache(**parameters)(function)
+
+
+def _class_by_tracker(tracker: str) -> type:
+    return cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID[tracker]  # type: ignore[no-any-return]  # noqa: SLF001

@@ -1,0 +1,20 @@
+"""Make the files that an accepted chunk held back real."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+
+def commit_files(written: list[tuple[str, str, str]]) -> set[str]:
+    """Move each shadow to its place, or append it there; returns the paths that changed."""
+    changed: set[str] = set()
+    for mode, path, shadow in written:
+        if mode == "a" and os.path.exists(path):
+            with open(shadow, "rb") as source, open(path, "ab") as target:
+                shutil.copyfileobj(source, target)
+            os.remove(shadow)
+        else:
+            os.replace(shadow, path)
+        changed.add(path)
+    return changed

@@ -1,0 +1,27 @@
+"""Escape: a chunk met something that only the sequential run can do right.
+
+It is not an error of the user's. Whatever the reason (an exception, a `break`, a write to somebody else's file, a value
+that aliases another), the answer is the same: the chunk's result is thrown away, everything before it is kept, and the
+driver runs the original statement from the first record of that chunk.
+"""
+
+from __future__ import annotations
+
+
+class Escape(BaseException):  # noqa: N818 - it is not an error, and `except Exception` of the user's must not catch it
+    """Raised inside a chunk child; remembered, since user code may swallow it."""
+
+    last: Escape | None = None
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        Escape.last = self
+
+
+class CannotShip(Exception):
+    """A value cannot leave its process, or must not."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

@@ -1,0 +1,112 @@
+"""What the analysis tells the runner about one site: a place in the script where data may be cut.
+
+For example, for the loop of
+
+    total = 0
+    for line in open("numbers.txt"):
+        total += float(line)
+
+the fact is: form `for`, kind `reduce`, one accumulator `total` with operation `sum`, and the loop compiled as a function
+that a chunk child calls. Facts are made in the client and only read here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class SplitKind(StrEnum):
+    """How a block's answer on the whole follows from its answers on chunks."""
+
+    ROWS = "rows"
+    REDUCE = "reduce"
+    FOLD = "fold"
+    GROUP = "group"
+    HALO = "halo"
+    WHOLE = "whole"
+
+
+class Merge(StrEnum):
+    """How the value that a chunk left in an accumulator joins the value so far."""
+
+    APPEND = "append"
+    """A list that only grows at its end."""
+    SUM = "sum"
+    """`+=` and `-=`: numbers, strings, tuples, arrays."""
+    PREPEND = "prepend"
+    """`x = new + x`."""
+    PRODUCT = "product"
+    OR = "or"
+    AND = "and"
+    XOR = "xor"
+    BOOL_OR = "bool_or"
+    BOOL_AND = "bool_and"
+    MAX = "max"
+    MIN = "min"
+    COUNT = "count"
+    """A counter that the body also reads: every chunk starts at its own position."""
+    SELECT = "select"
+    """`if new > best: best = new; where = row`."""
+    ADD = "add"
+    """A set, in the order of first additions."""
+    STORE = "store"
+    """`d[key] = value`, never read."""
+    FIRST = "first"
+    """`if key not in d: d[key] = value`."""
+    TREE = "tree"
+    """A dictionary or table of further accumulators, one operation at each depth."""
+    YIELD = "yield"
+    """What a generator's loop yields."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Path:
+    """Where in a `TREE` one operation applies: `("*", "n")` is `d[anything]["n"]`."""
+
+    keys: tuple[str | int, ...]
+    merge: Merge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accumulator:
+    """A value that grows over the records of a loop, in a way whose parts can be joined."""
+
+    place: str
+    """A name, or a dotted place such as `self.rows`."""
+    local: str
+    """The name it has inside the chunk function."""
+    merge: Merge
+    paths: tuple[Path, ...] = ()
+    payload: tuple[str, ...] = ()
+    """`SELECT`: the names that are set together with it."""
+    compare: str = ""
+    """`SELECT`: the comparison (`gt`, `ge`, `lt`, `le`); `MAX`/`MIN`: `new-first` where the new value is the first argument."""
+    step: int | float = 0
+    """`COUNT`: what one record adds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteFacts:
+    """One place where data may be cut, and everything a run needs to know of it."""
+
+    site: int
+    file: str
+    line: int
+    form: str
+    """`for`, `list`, `set`, `dict`, `genexp`, or the name of the call that consumes it (`sum`, `max`, ...)."""
+    kind: SplitKind
+    reason: str
+    code: bytes = b""
+    """The chunk function, as marshalled code of a module that defines `__rs_chunk__`; empty where the kind is `whole`."""
+    free: tuple[str, ...] = ()
+    """Names that the chunk function reads from around it."""
+    assigned: tuple[str, ...] = ()
+    """Names that the loop binds and somebody may read afterwards."""
+    accumulators: tuple[Accumulator, ...] = ()
+    is_indexed: bool = False
+    """The chunk function must know the position of its first record."""
+    halo: tuple[tuple[str, int, int], ...] = ()
+    """Lists read only at the loop's index plus an offset in this range: only those rows are sent."""
+    label: str = ""
+    pattern: str = ""

@@ -1,0 +1,148 @@
+"""A runner host gives killable children; this one does so with a child process of the client.
+
+`RunnerHost` is the Protocol that its later brothers (bubblewrap, QEMU, VirtualBox) share.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+from runsurge_dask.runner import wire
+from runsurge_dask.runner.server import HIDDEN_SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""A library that starts its thread pool at import would leave the runner unable to fork safely."""
+QUIET_ALLOCATOR = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
+"""Arrow's allocator starts a thread of its own at import unless told not to."""
+
+
+class Child:
+    """One forked process and the socket to it."""
+
+    def __init__(self, child_id: int, channel: socket.socket) -> None:
+        self.child_id = child_id
+        self.channel = channel
+        self.pid: int | None = None
+        self.exited = threading.Event()
+        self.exit_code: int | None = None
+        self.known_stages: set[str] = set()
+
+    def call(self, header: wire.Header, blobs: Sequence[wire.Blob] = ()) -> tuple[wire.Header, list[bytes]]:
+        """Send one message and wait for its answer.
+
+        Raises:
+            EOFError: the child ended instead of answering.
+        """
+        try:
+            wire.send(self.channel, header, blobs)
+            return wire.receive(self.channel)
+        except OSError as error:
+            raise EOFError from error
+
+
+class RunnerHost(Protocol):
+    """Something that starts and ends children which speak `wire`."""
+
+    def start_child(self, role: str) -> Child:
+        """Start a child of this role (`driver` or `chunk`)."""
+
+    def kill_child(self, child: Child) -> None:
+        """End a child at once; its exit is known when this returns."""
+
+    def signal_child(self, child: Child, number: int) -> None:
+        """Send a signal to a child, if it is still there."""
+
+    def close(self) -> None:
+        """End the host and every child it still has."""
+
+
+class ChildProcessHost:
+    """A runner as a plain child process of this one.
+
+    `warm` names the modules to import before the first fork; `environment` is what user code is to see.
+    """
+
+    def __init__(self, *, warm: Sequence[str], environment: Mapping[str, str], hash_seed: str) -> None:
+        ours, theirs = socket.socketpair()
+        hidden = {**ONE_THREAD, **QUIET_ALLOCATOR, "PYTHONHASHSEED": hash_seed}
+        settings = json.dumps({name: environment.get(name) for name in hidden})
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "runsurge_dask.runner", str(theirs.fileno()), ",".join(warm)],
+                pass_fds=[theirs.fileno()],
+                env={**environment, **hidden, HIDDEN_SETTINGS: settings},
+            )
+        self.control = ours
+        self._sending = threading.Lock()
+        self._changed = threading.Condition()
+        self._children: dict[int, Child] = {}
+        self._next_id = 0
+        self._listener = threading.Thread(target=self._listen, name="runner-events", daemon=True)
+        self._listener.start()
+
+    def start_child(self, role: str) -> Child:
+        """Fork a child; returns at once, its pid becomes known a few milliseconds later."""
+        ours, theirs = socket.socketpair()
+        with self._sending, theirs:
+            self._next_id += 1
+            child = Child(self._next_id, ours)
+            self._children[child.child_id] = child
+            message = json.dumps({"op": "fork", "role": role, "id": child.child_id}).encode() + b"\n"
+            rights = array.array("i", [theirs.fileno()])
+            self.control.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+            with self._changed:
+                self._changed.wait_for(lambda: child.pid is not None or child.exited.is_set())
+        return child
+
+    def kill_child(self, child: Child) -> None:
+        """Kill a child and wait until the runner has reaped it."""
+        self.signal_child(child, signal.SIGKILL)
+        child.exited.wait()
+        child.channel.close()
+
+    def signal_child(self, child: Child, number: int) -> None:
+        """Pass a signal on through the runner, which alone knows whether the pid is still the child's."""
+        with self._sending, contextlib.suppress(OSError):
+            message = json.dumps({"op": "signal", "id": child.child_id, "number": int(number)}).encode()
+            self.control.sendall(message + b"\n")
+
+    def close(self) -> None:
+        """Close the control socket: the runner ends its children, then itself."""
+        with contextlib.suppress(OSError):
+            self.control.shutdown(socket.SHUT_WR)
+        self.process.wait()
+        self._listener.join()
+        self.control.close()
+        for child in self._children.values():
+            child.channel.close()
+
+    def _listen(self) -> None:
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                event, _ = wire.receive(self.control)
+                self._note(event)
+        with self._changed:
+            for child in self._children.values():
+                child.exited.set()
+            self._changed.notify_all()
+
+    def _note(self, event: wire.Header) -> None:
+        with self._changed:
+            if event["event"] == "forked":
+                self._children[event["id"]].pid = event["pid"]
+            elif event["event"] == "exit":
+                child = self._children.pop(event["id"])
+                child.exit_code = event["status"]
+                child.exited.set()
+            self._changed.notify_all()

@@ -1,0 +1,267 @@
+"""Where the records of a site come from, as the driver sees it at the moment the site is reached.
+
+The iterable that the script made is looked at, not the text of the script: a `csv.reader` over a file whose header was
+taken with `next()` is that file from the byte where the reader now stands, however the script got there.
+
+    for i, row in enumerate(reader, 1):     ->  Source(kind="csv", path=..., start=17, wraps=[("enumerate", 1)])
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import itertools
+import os
+import sys
+import types
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from runsurge_dask.runner.files import SourceFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ASCII_BASED = frozenset({"utf-8", "utf-8-sig", "ascii", "iso8859-1", "cp1252", "iso8859-15", "cp1250", "cp1251", "cp437", "cp850", "latin-1"})
+"""Encodings in which the byte of a line feed can be nothing else."""
+_DICT_VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
+_EXACT_SEQUENCES = (list, tuple, range, deque, set, frozenset, dict, str, *_DICT_VIEWS)
+MAX_ITEMS_LISTED = 50_000_000
+
+
+class CsvReader:
+    """`csv.reader`, remembering its file and arguments; iterating it costs nothing extra."""
+
+    def __init__(self, lines: Any, *args: Any, **kwargs: Any) -> None:
+        self.lines = lines
+        self.arguments = (args, kwargs)
+        self.reader = _reader(lines, *args, **kwargs)
+
+    def __iter__(self) -> Iterator[list[str]]:
+        return self.reader
+
+    def __next__(self) -> list[str]:
+        return next(self.reader)
+
+    @property
+    def dialect(self) -> Any:
+        return self.reader.dialect
+
+    @property
+    def line_num(self) -> int:
+        return self.reader.line_num
+
+
+class CsvWriter:
+    """`csv.writer`, remembering its file and arguments so that a chunk child can make its like."""
+
+    def __init__(self, file: Any, *args: Any, **kwargs: Any) -> None:
+        self.file = file
+        self.arguments = (args, kwargs)
+        writer = _writer(file, *args, **kwargs)
+        self.writerow = writer.writerow
+        self.writerows = writer.writerows
+        self.dialect = writer.dialect
+
+    def __reduce__(self) -> Any:
+        return _rebuild_writer, (self.file, *self.arguments)
+
+
+_reader, _writer = csv.reader, csv.writer
+
+
+def _rebuild_writer(file: Any, args: Any, kwargs: Any) -> CsvWriter:
+    return CsvWriter(file, *args, **kwargs)
+
+
+def install() -> None:
+    """Make `csv.reader` and `csv.writer` ours; for the driver process only."""
+    csv.reader = CsvReader  # type: ignore[assignment, misc]
+    csv.writer = CsvWriter  # type: ignore[assignment, misc]
+
+
+@dataclass(slots=True)
+class Source:
+    """Records that can be cut, and how the driver goes on by itself from any cut."""
+
+    kind: str
+    """`items` (values in the driver) or `lines`, `csv`, `dict-csv` (bytes of a file)."""
+    items: Any = None
+    """A sequence that can be sliced, for `items`."""
+    path: str = ""
+    start: int = 0
+    end: int = 0
+    encoding: str = ""
+    errors: str = ""
+    newline: str | None = None
+    csv_arguments: Any = None
+    fields: list[str] | None = None
+    rest: Any = None
+    wraps: list[tuple[str, Any]] = field(default_factory=list)
+    resume: Callable[[int], Iterator[Any]] | None = None
+    """Give the plain iterator from this cut (an index, or a byte) to the end, leaving the script's objects as it would."""
+    owner: Any = None
+    """The list whose elements the items are: results may be elements of it."""
+    progress: Any = None
+
+    @property
+    def is_file(self) -> bool:
+        return self.kind != "items"
+
+    @property
+    def size(self) -> int:
+        """Records, or bytes where the number of records is not known."""
+        return self.end - self.start if self.is_file else len(self.items)
+
+
+def describe(iterable: Any) -> Source | None:  # noqa: PLR0911 - a table of types, one return a row
+    """Say what an iterable is made of; None where it must be iterated as it is."""
+    kind = type(iterable)
+    if kind is SourceFile:
+        return _describe_lines(iterable)
+    if kind is CsvReader:
+        return _describe_csv(iterable)
+    if kind is csv.DictReader:
+        return _describe_dict_csv(iterable)
+    if kind in _EXACT_SEQUENCES:
+        return _describe_items(iterable if kind in {list, tuple, range, str} else list(iterable), iterable)
+    if kind is enumerate:
+        inner, count = iterable.__reduce__()[1]
+        return _wrap(describe(inner), ("enumerate", count))
+    if kind in {zip, map, filter, reversed} or kind.__name__.endswith("_iterator"):
+        return _describe_iterator(iterable)
+    if isinstance(iterable, types.GeneratorType):
+        return _describe_library_generator(iterable)
+    if kind.__module__ == "tqdm.std" or kind.__module__.startswith("tqdm."):
+        return _describe_progress_bar(iterable)
+    if kind.__module__ == "numpy" and kind.__name__ in {"ndarray", "memmap"} and iterable.ndim:
+        return _describe_items(iterable, iterable)
+    return None
+
+
+def _describe_items(items: Any, owner: Any) -> Source:
+    source = Source("items", items=items, owner=owner if type(owner) in {list, tuple} else None)
+    source.resume = lambda index: iter(items[index:])
+    return source
+
+
+def _describe_iterator(iterator: Any) -> Source | None:
+    """Built-in iterators over values in memory; what they have already given is gone, as it should be."""
+    if not _is_over_memory(iterator):
+        return None
+    items = list(iterator)
+    return _describe_items(items, None)
+
+
+def _is_over_memory(iterable: Any) -> bool:
+    kind = type(iterable)
+    if kind in _EXACT_SEQUENCES:
+        return True
+    if kind in {zip, enumerate, reversed}:
+        parts = iterable.__reduce__()[1]
+        inner = parts if kind is zip else parts[:1]
+        return all(_is_over_memory(part) for part in inner)
+    return kind.__module__ == "builtins" and kind.__name__ in {
+        "list_iterator", "tuple_iterator", "range_iterator", "str_ascii_iterator", "str_iterator", "list_reverseiterator",
+        "dict_keyiterator", "dict_valueiterator", "dict_itemiterator", "set_iterator", "longrange_iterator",
+    }
+
+
+def _describe_library_generator(generator: types.GeneratorType[Any, Any, Any]) -> Source | None:
+    """Generators of pathlib and glob only list names: they may be run ahead."""
+    module = os.path.basename(generator.gi_code.co_filename)
+    if module not in {"pathlib.py", "glob.py", "_local.py", "_abc.py"} or "lib" not in generator.gi_code.co_filename:
+        return None
+    return _describe_items(list(itertools.islice(generator, MAX_ITEMS_LISTED)), None)
+
+
+def _describe_progress_bar(bar: Any) -> Source | None:
+    if getattr(bar, "n", 1) != getattr(bar, "initial", 0) or not hasattr(bar, "iterable"):
+        return None
+    source = describe(bar.iterable)
+    if source is not None:
+        source.progress = bar
+    return source
+
+
+def _describe_lines(file: SourceFile) -> Source | None:
+    start = file.byte_position()
+    encoding = _codec_name(file.encoding)
+    if start is None or encoding not in ASCII_BASED or file.newline_mode not in {None, "", "\n"}:
+        return None
+    path = os.path.abspath(os.fsdecode(file.name))
+    if not os.path.isfile(path):
+        return None
+    source = Source("lines", path=path, start=start, end=os.fstat(file.fileno()).st_size, encoding=encoding)
+    source.errors, source.newline = file.errors or "strict", file.newline_mode
+
+    def resume(offset: int) -> Iterator[str]:
+        file.seek(offset)
+        return file
+
+    source.resume = resume
+    return source
+
+
+def _describe_csv(reader: CsvReader) -> Source | None:
+    source = describe(reader.lines)
+    if source is None or reader.arguments[1].get("escapechar"):
+        return None
+    if source.kind == "items":
+        return None
+    if source.kind != "lines" or source.wraps:
+        return None
+    source.kind, source.csv_arguments = "csv", _csv_arguments(reader)
+    if source.csv_arguments is None:
+        return None
+    restart = source.resume
+
+    def resume(offset: int) -> Iterator[list[str]]:
+        assert restart is not None
+        restart(offset)
+        return reader.reader
+
+    source.resume = resume
+    return source
+
+
+def _describe_dict_csv(reader: Any) -> Source | None:
+    if type(reader.reader) is not CsvReader:
+        return None
+    fields = list(reader.fieldnames or ())
+    source = _describe_csv(reader.reader)
+    if source is None or not fields:
+        return None
+    source.kind, source.fields, source.rest = "dict-csv", fields, (reader.restkey, reader.restval)
+    restart = source.resume
+
+    def resume(offset: int) -> Iterator[dict[str | Any, str | Any]]:
+        assert restart is not None
+        restart(offset)
+        return iter(reader)
+
+    source.resume = resume
+    return source
+
+
+def _csv_arguments(reader: CsvReader) -> dict[str, Any] | None:
+    """The dialect in full, so that a chunk's reader is the same whatever was registered under a name."""
+    dialect = reader.dialect
+    names = ("delimiter", "quotechar", "escapechar", "doublequote", "skipinitialspace", "quoting", "strict")
+    arguments = {name: getattr(dialect, name) for name in names}
+    return None if arguments["escapechar"] else arguments
+
+
+def _wrap(source: Source | None, wrap: tuple[str, Any]) -> Source | None:
+    if source is None or source.wraps:
+        return None
+    source.wraps.append(wrap)
+    return source
+
+
+def _codec_name(encoding: str | None) -> str:
+    try:
+        return codecs.lookup(encoding or sys.getdefaultencoding()).name
+    except LookupError:
+        return ""

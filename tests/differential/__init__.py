@@ -1,0 +1,1 @@
+"""Planned run against sequential run: the oracle of the whole product."""
