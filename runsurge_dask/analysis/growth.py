@@ -12,6 +12,7 @@ to row. For example
 from __future__ import annotations
 
 import ast
+import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -35,10 +36,14 @@ class Event:
     merge: Merge
     first: ast.expr | None = None
     """The value stored for a key that is not there yet."""
+    is_alias: bool = False
     is_contribution: bool = False
     """That value is a row's own part, not a neutral beginning."""
     payload: tuple[str, ...] = ()
     compare: str = ""
+    key: str = ""
+    """`SELECT`: what is compared, where it is not the value itself: `len(longest)`."""
+    reads_itself: bool = False
     step: int | float = 0
 
 
@@ -50,12 +55,20 @@ class Growth:
     body: list[ast.stmt]
     starts_as: str = ""
     """How the place was first made, where that can be seen: `set`, `dict`, `Counter`, `list`, ..."""
+    index: str = ""
+    """The target of a loop over distinct positions: reading the place there reads what the row itself may change."""
     events: list[Event] = field(default_factory=list)
+    aliases: dict[str, tuple[str | int, ...]] = field(default_factory=dict)
+    """Names that stand for an item of the place: `cell = stats[key]`."""
     trouble: ast.AST | None = None
 
+    def is_mention(self, node: ast.AST) -> bool:
+        """Whether an expression is this place, or stands for an item of it."""
+        return place_of(node) == self.place or (isinstance(node, ast.Name) and node.id in self.aliases)
+
     def mentions(self) -> list[ast.AST]:
-        """Every expression in the body that is this place."""
-        return [node for statement in self.body for node in ast.walk(statement) if place_of(node) == self.place]
+        """Every expression in the body that is this place or stands for an item of it."""
+        return [node for statement in self.body for node in ast.walk(statement) if self.is_mention(node)]
 
 
 def place_of(node: ast.AST) -> tuple[str, ...] | None:
@@ -70,6 +83,7 @@ def place_of(node: ast.AST) -> tuple[str, ...] | None:
 
 def explain(growth: Growth) -> Accumulator | None:
     """Find the accumulator that a place is; None, with `growth.trouble` set, where it is carried."""
+    _find_aliases(growth)
     for statement in growth.body:
         _collect(growth, statement)
     explained = {id(node) for event in growth.events for node in event.nodes}
@@ -78,6 +92,18 @@ def explain(growth: Growth) -> Accumulator | None:
             growth.trouble = node
             return _counter(growth)
     return _combine(growth)
+
+
+def _find_aliases(growth: Growth) -> None:
+    """`cell = stats[key]`, bound once in the body, stands for that item from there on."""
+    bound = [n.id for s in growth.body for n in ast.walk(s) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)]
+    for node in (n for s in growth.body for n in ast.walk(s)):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name) as target], value=value) if bound.count(name) == 1:
+                path = path_in(growth, value)
+                if path is not None and path[0]:
+                    growth.aliases[name] = path[0]
+                    growth.events.append(Event([*path[1], target], path[0], Merge.FIRST, first=path[2], is_alias=True))
 
 
 def _collect(growth: Growth, statement: ast.stmt) -> None:
@@ -125,6 +151,8 @@ def path_in(growth: Growth, node: ast.AST) -> tuple[tuple[str | int, ...], list[
     """Where in the place an expression points: keys, the mention it explains, and a `setdefault` value on the way."""
     if place_of(node) == growth.place:
         return (), [node], None
+    if isinstance(node, ast.Name) and node.id in growth.aliases:
+        return growth.aliases[node.id], [node], None
     inner: ast.expr
     key: ast.expr
     first: ast.expr | None = None
@@ -143,7 +171,7 @@ def path_in(growth: Growth, node: ast.AST) -> tuple[tuple[str | int, ...], list[
 
 
 def _mentions(growth: Growth, *nodes: ast.AST | None) -> bool:
-    return any(place_of(inner) == growth.place for node in nodes if node is not None for inner in ast.walk(node))
+    return any(growth.is_mention(inner) for node in nodes if node is not None for inner in ast.walk(node))
 
 
 def _augmented(growth: Growth, statement: ast.AugAssign) -> Iterator[Event]:
@@ -174,15 +202,32 @@ def _assigned(growth: Growth, target: ast.expr, value: ast.expr) -> Iterator[Eve
     if path is None or path[2] is not None:
         return
     same = ast.dump(_as_load(target))
+    found: list[Event] = []
     if isinstance(value, ast.BinOp):
-        yield from _operated(growth, path, value, same)
+        found = list(_operated(growth, path, value, same))
     elif isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in {"max", "min"} and len(value.args) == 2 and not value.keywords:
-        yield from _extreme(growth, path, value, same)
+        found = list(_extreme(growth, path, value, same))
     elif isinstance(value, ast.BoolOp) and not path[0] and ast.dump(value.values[0]) == same and not _mentions(growth, *value.values[1:]):
-        merge = Merge.BOOL_OR if isinstance(value.op, ast.Or) else Merge.BOOL_AND
-        yield Event([*path[1], value.values[0]], (), merge)
-    elif path[0] and not _mentions(growth, value):
-        yield Event(list(path[1]), path[0], Merge.STORE, first=value)
+        found = [Event([*path[1], value.values[0]], (), Merge.BOOL_OR if isinstance(value.op, ast.Or) else Merge.BOOL_AND)]
+    if not found and path[0]:
+        own = _own_item_reads(growth, path[0], target, value)
+        if own is not None:
+            found = [Event([*path[1], *own], path[0], Merge.STORE, first=value, reads_itself=bool(own))]
+    yield from found
+
+
+def _own_item_reads(growth: Growth, keys: tuple[str | int, ...], target: ast.expr, value: ast.expr) -> list[ast.AST] | None:
+    """Mentions in the value, if all of them are the very item that is stored: `xs[i] = -xs[i]` in a loop over positions."""
+    if not _mentions(growth, value):
+        return []
+    is_own = len(keys) == 1 and isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Name) and target.slice.id == growth.index
+    if not is_own:
+        return None
+    wanted = ast.dump(_as_load(target))
+    items = [n for n in ast.walk(value) if isinstance(n, ast.Subscript) and ast.dump(_as_load(n)) == wanted]
+    inside = [m for item in items for m in ast.walk(item) if growth.is_mention(m)]
+    every = [m for m in ast.walk(value) if growth.is_mention(m)]
+    return inside if len(inside) == len(every) else None
 
 
 def _as_load(node: ast.expr) -> ast.expr:
@@ -317,21 +362,42 @@ def _selected(growth: Growth, statement: ast.If) -> Iterator[Event]:
         return
     value, old, compare = compared
     mine = [(t, v) for t, v in assigns if (p := path_in(growth, t)) is not None and p[2] is None]
-    if len(mine) != 1 or ast.dump(mine[0][1]) != ast.dump(value) or _mentions(growth, value):
+    if len(mine) != 1 or _mentions(growth, value, mine[0][1]):
         return
+    key = _key_compared(growth, old, value, mine[0][1])
+    old_mentions = [n for n in ast.walk(old) if growth.is_mention(n)]
     target_path, old_path = path_in(growth, mine[0][0]), path_in(growth, old)
-    if target_path is None or old_path is None or ast.dump(_as_load(mine[0][0])) != ast.dump(_as_load(old)):
+    if key is None or target_path is None:
         return
-    explained += [*target_path[1], *old_path[1]]
+    if not key and (old_path is None or ast.dump(_as_load(mine[0][0])) != ast.dump(_as_load(old))):
+        return
+    explained += [*target_path[1], *old_mentions]
     if target_path[0]:
-        if len(assigns) == 1 and compare in {"gt", "lt"} and (membership is not None or growth.starts_as != ""):
+        if not key and len(assigns) == 1 and compare in {"gt", "lt"} and (membership is not None or growth.starts_as != ""):
             merge = Merge.MAX if compare == "gt" else Merge.MIN
             yield Event(explained, target_path[0], merge, first=value, is_contribution=True)
         return
     payload = [t.id for t, _ in assigns if isinstance(t, ast.Name) and t is not mine[0][0]]
     if len(payload) != len(assigns) - 1 or _mentions(growth, *[v for t, v in assigns if t is not mine[0][0]]):
         return
-    yield Event(explained, (), Merge.SELECT, payload=tuple(payload), compare=compare)
+    yield Event(explained, (), Merge.SELECT, payload=tuple(payload), compare=compare, key=key)
+
+
+def _key_compared(growth: Growth, old: ast.expr, value: ast.expr, stored: ast.expr) -> str | None:
+    """"" where the stored value itself is compared, `len(longest)` where something of it is; None where neither holds."""
+    if isinstance(value, ast.NamedExpr):
+        value = ast.Name(value.target.id, ast.Load())
+    if isinstance(stored, ast.NamedExpr):
+        stored = ast.Name(stored.target.id, ast.Load())
+    if ast.dump(_as_load(stored)) == ast.dump(_as_load(value)):
+        return ""
+
+    class Put(ast.NodeTransformer):
+        def visit(self, node: ast.AST) -> ast.AST:
+            return copy.deepcopy(stored) if growth.is_mention(node) else super().generic_visit(node)
+
+    put = Put().visit(copy.deepcopy(old))
+    return ast.unparse(old) if ast.dump(_as_load(put)) == ast.dump(_as_load(value)) else None
 
 
 def _plain_assigns(body: list[ast.stmt]) -> Iterator[tuple[ast.expr, ast.expr]]:
@@ -387,6 +453,7 @@ def _counter(growth: Growth) -> Accumulator | None:
                 if type(step) is not int or skips or [id(n) for n in stores] != [id(target)]:
                     return None
                 growth.trouble = None
+                growth.events.clear()
                 sign = 1 if isinstance(statement.op, ast.Add) else -1
                 return Accumulator(place=name, local=name, merge=Merge.COUNT, step=sign * step)
     return None
@@ -396,6 +463,7 @@ def _combine(growth: Growth) -> Accumulator | None:
     """One accumulator from all events of a place, if they agree."""
     place, events = ".".join(growth.place), growth.events
     local = growth.place[0] if len(growth.place) == 1 else "__rs_" + "_".join(growth.place)
+    events = [event for event in events if not event.is_alias] or events
     kinds = {event.merge for event in events}
     roots = [event for event in events if not event.keys]
     if not events or (roots and len(roots) != len(events)):
@@ -406,9 +474,12 @@ def _combine(growth: Growth) -> Accumulator | None:
         compares = {event.compare for event in roots}
         if len(compares) != 1:
             return _refuse(growth, events)
-        return Accumulator(place=place, local=local, merge=roots[0].merge, payload=roots[0].payload, compare=roots[0].compare)
+        return Accumulator(place=place, local=local, merge=roots[0].merge, payload=roots[0].payload, compare=roots[0].compare, key=roots[0].key)
     if kinds == {Merge.STORE}:
-        return Accumulator(place=place, local=local, merge=Merge.STORE)
+        own = any(event.reads_itself for event in events)
+        if own and any(event.keys != ("*",) for event in events):
+            return _refuse(growth, events)
+        return Accumulator(place=place, local=local, merge=Merge.STORE, reads_itself=own)
     if kinds == {Merge.FIRST} and all(len(event.keys) == 1 for event in events) and len(events) == 1 and not events[0].is_contribution:
         return Accumulator(place=place, local=local, merge=Merge.FIRST)
     return _table(growth, place, local)

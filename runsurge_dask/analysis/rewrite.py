@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING
 
 from runsurge_dask.analysis.names import bound_names, own_nodes
 from runsurge_dask.analysis.scopes import Mentions, Scope
-from runsurge_dask.analysis.sites import facts_of_expression, facts_of_loop
-from runsurge_dask.knowledge.calls import CONSUMERS, REDUCING_BUILTINS
+from runsurge_dask.analysis.expressions import called_name as _called_name
+from runsurge_dask.analysis.expressions import consumed_form, facts_of_expression, put_slot, slot_of
+from runsurge_dask.analysis.expressions import get_slot as _get_slot
+from runsurge_dask.analysis.sites import facts_of_loop
+from runsurge_dask.knowledge.calls import REDUCING_BUILTINS
 from runsurge_dask.runner.facts import SiteFacts, SplitKind
 
 if TYPE_CHECKING:
@@ -116,22 +119,18 @@ class _Rewriter(ast.NodeTransformer):
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        as_generator = _with_generator(node, self.shadowed)
-        if as_generator is not None:
-            node = as_generator
-        name = _called_name(node)
-        if len(node.args) >= 1 and name not in self.shadowed and not isinstance(node.args[0], ast.Starred):
-            argument = node.args[0]
-            is_reducing = name in REDUCING_BUILTINS and len(node.args) == 1 and isinstance(argument, ast.GeneratorExp | ast.ListComp)
-            if is_reducing and all(k.arg in {"key", "default"} for k in node.keywords):
-                node.keywords = [self.visit(k) for k in node.keywords]
-                return self.expression(node, str(name))
-            position = 1 if name in {"nlargest", "nsmallest"} else 0
-            if name in CONSUMERS and len(node.args) > position and isinstance(node.args[position], ast.GeneratorExp):
-                if not isinstance(node.func, ast.Name):
-                    node.func = self.visit(node.func)
-                node.args[position] = self.expression(node.args[position], "list")  # type: ignore[assignment]
-                return node
+        form = consumed_form(node, self.shadowed)
+        if form in REDUCING_BUILTINS:
+            node.keywords = [self.visit(k) for k in node.keywords]
+            return self.expression(node, form)
+        if form:
+            position = 1 if _called_name(node) in {"nlargest", "nsmallest"} else 0
+            if not isinstance(node.func, ast.Name):
+                node.func = self.visit(node.func)
+            others = [a if i == position else self.visit(a) for i, a in enumerate(node.args)]
+            node.args = others
+            node.args[position] = self.expression(node.args[position], "list")
+            return node
         self.generic_visit(node)
         return node
 
@@ -141,18 +140,34 @@ class _Rewriter(ast.NodeTransformer):
         number = self.take_number()
         facts = facts_of_expression(number, node, form, self.scope)
         self.facts.append(facts)
-        generators: list[ast.comprehension] = (node.args[0] if isinstance(node, ast.Call) else node).generators  # type: ignore[attr-defined]
-        iterable = self.visit(generators[0].iter)
-        generators[0].iter = iterable
+        holder, name, index = slot_of(node)
+        iterable = self.visit(_get_slot(holder, name, index))
         if facts.kind in _UNCUT:
+            put_slot(holder, name, index, iterable)
             return node
-        generators[0].iter = ast.copy_location(ast.Name("__rs_it", ast.Load()), iterable)
-        value: ast.expr = node
-        if isinstance(node, ast.GeneratorExp):
-            value = ast.copy_location(ast.Call(ast.copy_location(ast.Name("list", ast.Load()), node), [node], []), node)
-        parameters = ast.arguments(posonlyargs=[], args=[ast.arg("__rs_it")], kwonlyargs=[], kw_defaults=[], defaults=[])
-        written = ast.copy_location(ast.Lambda(parameters, value), node)
-        return _call("comp", [ast.copy_location(ast.Constant(number), node), iterable, written], node)
+        put_slot(holder, name, index, ast.copy_location(ast.Name("__rs_it", ast.Load()), iterable))
+        written = [_lambda(_as_list(node), node)]
+        if form in {"max", "min"}:
+            written.append(_lambda(_as_partial(node, form), node))
+        return _call("comp", [ast.copy_location(ast.Constant(number), node), iterable, *written], node)
+
+
+def _lambda(value: ast.expr, near: ast.AST) -> ast.expr:
+    parameters = ast.arguments(posonlyargs=[], args=[ast.arg("__rs_it")], kwonlyargs=[], kw_defaults=[], defaults=[])
+    return ast.copy_location(ast.Lambda(parameters, value), near)
+
+
+def _as_list(node: ast.expr) -> ast.expr:
+    if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp) or (isinstance(node, ast.Call) and _called_name(node) not in {"map", "filter"}):
+        return node
+    return ast.copy_location(ast.Call(ast.copy_location(ast.Name("list", ast.Load()), node), [node], []), node)
+
+
+def _as_partial(node: ast.expr, form: str) -> ast.expr:
+    assert isinstance(node, ast.Call)
+    copied = copy.deepcopy(node)
+    key = next((k.value for k in copied.keywords if k.arg == "key"), ast.copy_location(ast.Constant(None), node))
+    return _call("extreme", [ast.copy_location(ast.Name(form, ast.Load()), node), copied.args[0], key], node)
 
 
 def _call(method: str, arguments: list[ast.expr], near: ast.AST) -> ast.expr:
@@ -161,56 +176,6 @@ def _call(method: str, arguments: list[ast.expr], near: ast.AST) -> ast.expr:
     for node in (call, function, function.value):
         ast.copy_location(node, near)
     return call
-
-
-def _called_name(node: ast.Call) -> str | None:
-    if isinstance(node.func, ast.Name):
-        return node.func.id
-    return node.func.attr if isinstance(node.func, ast.Attribute) else None
-
-
-def _with_generator(node: ast.Call, shadowed: set[str]) -> ast.Call | None:
-    """`list(map(f, xs))` -> `list(f(x) for x in xs)`; None where it is something else."""
-    position = 1 if _called_name(node) in {"nlargest", "nsmallest"} else 0
-    if _called_name(node) not in CONSUMERS | REDUCING_BUILTINS or len(node.args) <= position or shadowed & {"map", "filter"}:
-        return None
-    generator = _as_generator(node.args[position])
-    if generator is None:
-        return None
-    new = copy.copy(node)
-    new.args = [*node.args[:position], generator, *node.args[position + 1 :]]
-    return new
-
-
-def _as_generator(argument: ast.expr) -> ast.GeneratorExp | None:
-    match argument:
-        case ast.Call(func=ast.Name(id="map"), args=[function, iterable], keywords=[]) if not isinstance(iterable, ast.Starred) and _is_constant_function(function):
-            text = "(None for __rs_x in None)"
-            element: ast.expr = ast.Call(copy.deepcopy(function), [ast.Name("__rs_x", ast.Load())], [])
-        case ast.Call(func=ast.Name(id="filter"), args=[function, iterable], keywords=[]) if _is_constant_function(function):
-            is_none = isinstance(function, ast.Constant)
-            test: ast.expr = ast.Name("__rs_x", ast.Load())
-            if not is_none:
-                test = ast.Call(copy.deepcopy(function), [test], [])
-            text = "(__rs_x for __rs_x in None if None)"
-            element = ast.Name("__rs_x", ast.Load())
-        case _:
-            return None
-    generator = ast.parse(text, mode="eval").body
-    assert isinstance(generator, ast.GeneratorExp)
-    generator.elt, generator.generators[0].iter = element, iterable
-    if generator.generators[0].ifs:
-        generator.generators[0].ifs = [test]
-    inside = {id(n) for n in ast.walk(iterable)}
-    for inner in ast.walk(generator):
-        if id(inner) not in inside and isinstance(inner, ast.expr):
-            ast.copy_location(inner, argument)
-    return generator
-
-
-def _is_constant_function(node: ast.expr) -> bool:
-    """A function that can as well be looked up once for each element."""
-    return isinstance(node, ast.Name | ast.Lambda) or (isinstance(node, ast.Constant) and node.value is None) or (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name))
 
 
 def _leaves_from_else(loop: ast.For) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
-from runsurge_dask.analysis.names import SCOPES, function_reads, own_nodes
+from runsurge_dask.analysis.names import SCOPES, bound_names, carried_reads, function_reads, own_nodes, parameter_names
 
 
 @dataclass(slots=True)
@@ -13,22 +13,35 @@ class Mentions:
     """For each function and class of the program, by simple name, every name and attribute that it mentions."""
 
     table: dict[str, set[str]] = field(default_factory=dict)
-    global_reads: dict[str, set[str]] = field(default_factory=dict)
-    """Names that functions read from around them, by the function's simple name."""
+    around: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
+    """Names that functions use from around them, each with the function that owns it ("" for a module)."""
+    bodies: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] = field(default_factory=dict)
 
     def add(self, tree: ast.Module) -> None:
         """Take in one module."""
-        for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                self.table.setdefault(node.name, set()).update(mentioned(node))
-                if not isinstance(node, ast.ClassDef):
-                    self.global_reads.setdefault(node.name, set()).update(function_reads(node))
-            elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda | ast.Call | ast.Dict | ast.Name | ast.Attribute):
-                names = [t.id for t in node.targets if isinstance(t, ast.Name)]
-                for name in names:
-                    self.table.setdefault(name, set()).update(mentioned(node.value))
-                    if any(isinstance(n, ast.Lambda) for n in ast.walk(node.value)):
-                        self.global_reads.setdefault(name, set()).update(mentioned(node.value))
+        self._enter(tree, ())
+
+    def _enter(self, node: ast.AST, above: tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]) -> None:
+        for child in ast.iter_child_nodes(node):
+            inner = above
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                self.table.setdefault(child.name, set()).update(mentioned(child))
+                self.bodies.setdefault(child.name, []).append(child)
+                for name in function_reads(child):
+                    self.around.setdefault(child.name, set()).add((name, _owner(name, above)))
+                inner = (*above, child)
+            elif isinstance(child, ast.ClassDef):
+                self.table.setdefault(child.name, set()).update(mentioned(child))
+            elif isinstance(child, ast.Assign):
+                self._note_assigned(child, above)
+            self._enter(child, inner)
+
+    def _note_assigned(self, node: ast.Assign, above: tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]) -> None:
+        for name in [t.id for t in node.targets if isinstance(t, ast.Name)]:
+            self.table.setdefault(name, set()).update(mentioned(node.value))
+            for inner in ast.walk(node.value):
+                if isinstance(inner, ast.Lambda):
+                    self.around.setdefault(name, set()).update((n, _owner(n, above)) for n in mentioned(inner))
 
     def reachable(self, names: set[str]) -> set[str]:
         """Every function or class that code mentioning these names may come to run, by simple name."""
@@ -45,14 +58,24 @@ class Mentions:
             waiting.extend(m for m in self.table[name] if m.startswith("__") and m in self.table)
         return found
 
-    def read_around(self, names: set[str]) -> set[str]:
-        """Names that the functions reachable from these names read from around them."""
+    def read_around(self, names: set[str], owner: str) -> set[str]:
+        """Names of this owner that the functions reachable from these names use from around them."""
         reachable = self.reachable(names)
-        return set().union(*(self.global_reads.get(name, set()) for name in reachable))
+        return {name for function in reachable for name, of in self.around.get(function, ()) if of in {owner, ""}}
 
     def attributes(self, names: set[str]) -> set[str]:
         """Everything that the functions reachable from these names mention."""
         return set().union(*(self.table[name] for name in self.reachable(names)))
+
+
+def _owner(name: str, above: tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]) -> str:
+    for function in reversed(above):
+        declared = {n for node in own_nodes(function.body) if isinstance(node, ast.Global | ast.Nonlocal) for n in node.names}
+        if name in declared:
+            continue
+        if name in parameter_names(function.args) or name in bound_names(function.body):
+            return function.name
+    return ""
 
 
 def mentioned(node: ast.AST) -> set[str]:
@@ -78,6 +101,34 @@ class Scope:
     function: ast.FunctionDef | None = None
     class_name: str = ""
     outer: tuple[ast.FunctionDef, ...] = ()
+
+    @property
+    def owner(self) -> str:
+        return self.function.name if self.function is not None else ""
+
+    def live_after(self, loop: ast.stmt) -> set[str]:
+        """Names that code after this statement may read before it binds them anew."""
+        found: set[str] = set()
+        self._continue(self.body, loop, found)
+        return found
+
+    def _continue(self, suite: list[ast.stmt], loop: ast.stmt, found: set[str]) -> bool:
+        for position, statement in enumerate(suite):
+            if statement is loop or (type(statement) is type(loop) and statement.lineno == loop.lineno and statement.col_offset == loop.col_offset):
+                found |= carried_reads(suite[position + 1 :], set())
+                return True
+            if isinstance(statement, SCOPES):
+                continue
+            inner = [getattr(statement, name) for name in ("body", "orelse", "finalbody") if isinstance(getattr(statement, name, None), list)]
+            inner += [part.body for part in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ()))]
+            if any(self._continue(block, loop, found) for block in inner):
+                if isinstance(statement, ast.For | ast.While):
+                    found |= carried_reads([statement], set())
+                if isinstance(statement, ast.Try):
+                    found |= carried_reads([s for block in inner for s in block], set())
+                found |= carried_reads(suite[position + 1 :], set())
+                return True
+        return False
 
     @property
     def body(self) -> list[ast.stmt]:

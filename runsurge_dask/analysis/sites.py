@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from runsurge_dask.analysis.growth import Growth, explain, place_of
-from runsurge_dask.analysis.names import COMPREHENSIONS, bound_names, carried_reads, own_nodes, read_names
+from runsurge_dask.analysis.names import bound_names, carried_reads, own_nodes, parameter_names, read_names
 from runsurge_dask.analysis.scopes import Scope, mentioned
 from runsurge_dask.knowledge.calls import CARRYING_CALLS, FRAME_CALLS, MUTATORS, READING_METHODS, SEEDING_CALLS
 from runsurge_dask.runner.facts import Accumulator, Merge, SiteFacts, SplitKind
@@ -58,7 +58,7 @@ def _prove_loop(loop: ast.For, scope: Scope) -> Verdict:
     body = loop.body
     if is_structural(loop.iter):
         raise Carried(loop, "a loop over a few constants is structure, not data")
-    _refuse_frames(body, scope)
+    refuse_frames(body, scope)
     assigned = bound_names([loop.target, *body])
     _refuse_targets(loop, assigned)
     exposed = carried_reads(body, bound_names([loop.target]))
@@ -66,18 +66,23 @@ def _prove_loop(loop: ast.For, scope: Scope) -> Verdict:
     accumulators = []
     payload: set[str] = set()
     for name in sorted(exposed & assigned):
-        accumulator = _explain(name_place := (name,), body, scope)
+        accumulator = _explain((name,), loop, scope)
         if isinstance(accumulator, Growth):
             raise Carried(accumulator.trouble or loop, f"`{name}` carries a value from one row to the next")
-        _refuse_onlookers(name_place, body, scope)
+        _refuse_onlookers((name,), body, scope)
         accumulators.append(accumulator)
         payload |= set(accumulator.payload)
-    for place in sorted(_changed_places(body, assigned)):
-        accumulator = _explain(place, body, scope)
+    shared = _shared_growth(loop, scope, assigned)
+    shared_places = {(a.place,) for a in shared}
+    for place in sorted(changed_places(body, assigned)):
+        if place in shared_places:
+            continue
+        accumulator = _explain(place, loop, scope)
         if isinstance(accumulator, Growth):
             raise Carried(accumulator.trouble or loop, f"`{'.'.join(place)}` is changed, and what the change does depends on earlier rows")
         _refuse_onlookers(place, body, scope)
-        accumulators.append(accumulator)
+        accumulators.append(accumulator if len(place) == 1 else replace(accumulator, is_shared=True))
+    accumulators.extend(shared)
     _refuse_payload_reads(payload, body, accumulators)
     names = {a.place for a in accumulators if "." not in a.place}
     others = assigned - names
@@ -85,7 +90,7 @@ def _prove_loop(loop: ast.For, scope: Scope) -> Verdict:
     if yields:
         accumulators.append(Accumulator(place="", local="__rs_yields", merge=Merge.YIELD))
     free = read_names(body) - others - names
-    live = {name for name in others - payload if _is_read_elsewhere(name, loop, scope)}
+    live = _live_names(others - payload, loop, scope)
     return Verdict(*_kind(loop, accumulators), accumulators, live, free, _halo(loop))
 
 
@@ -103,9 +108,53 @@ def is_structural(iterable: ast.expr) -> bool:
     return False
 
 
-def _explain(place: tuple[str, ...], body: list[ast.stmt], scope: Scope) -> Accumulator | Growth:
-    growth = Growth(place=place, body=body, starts_as=scope.starts_as(place))
+def _explain(place: tuple[str, ...], loop: ast.For, scope: Scope, more: list[ast.stmt] | None = None) -> Accumulator | Growth:
+    counts = isinstance(loop.iter, ast.Call) and isinstance(loop.iter.func, ast.Name) and loop.iter.func.id == "range"
+    index = loop.target.id if counts and isinstance(loop.target, ast.Name) else ""
+    growth = Growth(place=place, body=[*loop.body, *(more or [])], starts_as=scope.starts_as(place), index=index)
     return explain(growth) or growth
+
+
+def _shared_growth(loop: ast.For, scope: Scope, assigned: set[str]) -> list[Accumulator]:
+    """Accumulators around the loop that the functions it calls make grow: `def keep(x): kept.append(x)`."""
+    spelled = {name for statement in loop.body for name in mentioned(statement)}
+    reachable = scope.mentions.reachable(spelled)
+    functions = [f for name in sorted(reachable) for f in scope.mentions.bodies.get(name, ())]
+    owners = {scope.owner, *(f.name for f in scope.outer), ""}
+    found: dict[str, Accumulator] = {}
+    for function in functions:
+        around = {name for name, owner in scope.mentions.around.get(function.name, ()) if owner in owners}
+        declared = {n for node in own_nodes(function.body) if isinstance(node, ast.Global | ast.Nonlocal) for n in node.names}
+        for name in sorted(declared & around & bound_names(function.body)):
+            raise Carried(function, f"`{function.name}`, called here, sets `{name}` around it")
+        for place in sorted(changed_places(function.body, (bound_names(function.body) | parameter_names(function.args)) - declared)):
+            name = place[0]
+            if name not in around or name in found or name in assigned:
+                continue
+            using = [s for f in functions if name in {n for n, o in scope.mentions.around.get(f.name, ()) if o in owners} for s in f.body]
+            accumulator = _explain(place, loop, scope, using)
+            if len(place) > 1 or isinstance(accumulator, Growth) or accumulator.merge not in _IN_PLACE:
+                raise Carried(function, f"`{function.name}`, called here, changes `{'.'.join(place)}`, and what that does depends on earlier rows")
+            found[name] = replace(accumulator, is_shared=True)
+    return list(found.values())
+
+
+def changing_functions(spelled: set[str], scope: Scope) -> list[str]:
+    """Functions that code spelling these names may call and that change values around themselves."""
+    found = []
+    owners = {scope.owner, *(f.name for f in scope.outer), ""}
+    for name in sorted(scope.mentions.reachable(spelled)):
+        for function in scope.mentions.bodies.get(name, ()):
+            around = {n for n, owner in scope.mentions.around.get(name, ()) if owner in owners}
+            declared = {n for node in own_nodes(function.body) if isinstance(node, ast.Global | ast.Nonlocal) for n in node.names}
+            local = (bound_names(function.body) | parameter_names(function.args)) - declared
+            changed = {place[0] for place in changed_places(function.body, local)} | (declared & bound_names(function.body))
+            if changed & around:
+                found.append(name)
+    return found
+
+
+_IN_PLACE = frozenset({Merge.APPEND, Merge.ADD, Merge.TREE, Merge.FIRST})
 
 
 def _kind(loop: ast.For, accumulators: list[Accumulator]) -> tuple[SplitKind, str]:
@@ -143,7 +192,7 @@ def _offset(key: ast.expr, index: str) -> int | None:
     return None
 
 
-def _refuse_frames(body: list[ast.stmt], scope: Scope) -> None:
+def refuse_frames(body: list[ast.stmt], scope: Scope) -> None:
     for node in (n for statement in body for n in ast.walk(statement)):
         match node:
             case ast.Await() | ast.AsyncFor() | ast.AsyncWith() | ast.YieldFrom():
@@ -190,7 +239,7 @@ def _yields(body: list[ast.stmt]) -> bool:
     return found
 
 
-def _changed_places(body: list[ast.stmt], assigned: set[str]) -> set[tuple[str, ...]]:
+def changed_places(body: list[ast.stmt], assigned: set[str]) -> set[tuple[str, ...]]:
     """Places around the loop that statements of the body change."""
     found: set[tuple[str, ...]] = set()
     for node in (n for statement in body for n in ast.walk(statement)):
@@ -229,7 +278,7 @@ def _refuse_onlookers(place: tuple[str, ...], body: list[ast.stmt], scope: Scope
     if len(place) == 1:
         if not scope.is_shared(place[0]):
             return
-        if place[0] in scope.mentions.read_around(spelled):
+        if place[0] in scope.mentions.read_around(spelled, scope.owner):
             raise Carried(body[0], f"a function called here looks at `{place[0]}`, which grows")
         return
     if place[-1] in scope.mentions.attributes(spelled):
@@ -256,77 +305,40 @@ def _refuse_shared_names(names: set[str], body: list[ast.stmt], scope: Scope) ->
     if not shared:
         return
     spelled = {name for statement in body for name in mentioned(statement)}
-    seen = shared & scope.mentions.read_around(spelled - shared)
+    seen = shared & scope.mentions.read_around(spelled - shared, scope.owner)
     for name in sorted(seen):
         raise Carried(body[0], f"a function called here reads `{name}`, which each row sets")
 
 
-def _is_read_elsewhere(name: str, loop: ast.For, scope: Scope) -> bool:
-    if scope.is_shared(name) and scope.function is not None:
-        return True
-    inside = {id(n) for n in ast.walk(loop)}
-    where: ast.AST = scope.function if scope.function is not None else scope.tree
-    for node in ast.walk(where):
-        if id(node) in inside:
-            continue
-        if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load):
-            return True
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FRAME_CALLS:
-            return True
-    return any(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load) for s in loop.orelse for n in ast.walk(s))
-
-
-def classify_expression(node: ast.expr, scope: Scope) -> Verdict:
-    """The kind of a comprehension, or of a call that consumes one."""
-    try:
-        for inner in ast.walk(node):
-            match inner:
-                case ast.NamedExpr() | ast.Await() | ast.Yield() | ast.YieldFrom():
-                    raise Carried(inner, "it binds a name outside of itself, or waits")
-                case ast.comprehension(is_async=1):
-                    raise Carried(inner, "asynchronous code runs as written")
-                case ast.Call(func=ast.Name(id="super")) | ast.Name(id="__class__"):
-                    raise Carried(inner, "it refers to its own class")
-        first = _generators(node)[0]
-        if is_structural(first.iter):
-            raise Carried(node, "a few constants are structure, not data")
-        statement = ast.Expr(node)
-        ast.copy_location(statement, node)
-        _refuse_frames([statement], scope)
-        inner_names = {name for g in _generators(node) for name in bound_names([g.target])}
-        for place in _changed_places([statement], inner_names):
-            raise Carried(node, f"it changes `{'.'.join(place)}`")
-    except Carried as failure:
-        return Verdict(SplitKind.WHOLE, failure.reason)
-    return Verdict(SplitKind.ROWS, "each row stands alone", free=read_names([node]))
-
-
-def _generators(node: ast.expr) -> list[ast.comprehension]:
-    if isinstance(node, COMPREHENSIONS):
-        return node.generators  # type: ignore[union-attr, no-any-return]
-    assert isinstance(node, ast.Call)
-    argument = node.args[0]
-    assert isinstance(argument, ast.ListComp | ast.GeneratorExp)
-    return argument.generators
+def _live_names(names: set[str], loop: ast.For, scope: Scope) -> set[str]:
+    """Those of the names that somebody may still read after the loop."""
+    if any(isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id in FRAME_CALLS for n in ast.walk(scope.tree)):
+        return names
+    after = scope.live_after(loop) | carried_reads(loop.orelse, set())
+    around = {name for uses in scope.mentions.around.values() for name, owner in uses if owner in {scope.owner, ""}}
+    return {name for name in names if name in after or (scope.is_shared(name) and name in around)}
 
 
 def loop_code(loop: ast.For, verdict: Verdict, scope: Scope) -> bytes:
     """The loop as the chunk function `__rs_chunk__(records, starts)`."""
-    body = [_ChunkBody(verdict.accumulators, scope.class_name).visit(copy.deepcopy(s)) for s in loop.body]
+    body = [ChunkBody(verdict.accumulators, scope.class_name).visit(copy.deepcopy(s)) for s in loop.body]
     flat = [s for s in body if s is not None] or [ast.Pass()]
-    target = _ChunkBody(verdict.accumulators, scope.class_name).visit(copy.deepcopy(loop.target))
+    target = ChunkBody(verdict.accumulators, scope.class_name).visit(copy.deepcopy(loop.target))
     template = ast.parse("def __rs_chunk__(__rs_it, __rs_starts):\n    for _ in __rs_it:\n        pass\n    return locals()")
     function = template.body[0]
     assert isinstance(function, ast.FunctionDef)
     new_loop = function.body[0]
     assert isinstance(new_loop, ast.For)
     new_loop.target, new_loop.body = target, flat
-    starts = [ast.parse(f"{a.local} = __rs_starts[{a.local!r}]").body[0] for a in verdict.accumulators]
-    function.body[:0] = starts
-    return _compiled(template, loop, scope)
+    lines = [f"{a.local} = __rs_starts[{a.local!r}]" for a in verdict.accumulators if a.merge is not Merge.YIELD]
+    keyed = [a for a in verdict.accumulators if a.key]
+    lines += [f"__rs_from_{a.local} = None if {a.local} is None else {a.key}" for a in keyed]
+    function.body[:0] = ast.parse("\n".join(lines)).body
+    function.body[-1:-1] = ast.parse("\n".join(f"__rs_to_{a.local} = None if {a.local} is None else {a.key}" for a in keyed)).body
+    return compiled(template, loop, scope)
 
 
-def _compiled(template: ast.Module, near: ast.AST, scope: Scope) -> bytes:
+def compiled(template: ast.Module, near: ast.AST, scope: Scope) -> bytes:
     for node in ast.walk(template):
         if not hasattr(node, "lineno") and isinstance(node, ast.stmt | ast.expr | ast.excepthandler | ast.arg | ast.keyword | ast.alias | ast.pattern):
             ast.copy_location(node, near)
@@ -334,7 +346,7 @@ def _compiled(template: ast.Module, near: ast.AST, scope: Scope) -> bytes:
     return marshal.dumps(compile(template, scope.file, "exec", dont_inherit=True))
 
 
-class _ChunkBody(ast.NodeTransformer):
+class ChunkBody(ast.NodeTransformer):
     """The body as a chunk runs it: leaving the loop early is an escape, dotted accumulators are local names."""
 
     def __init__(self, accumulators: list[Accumulator], class_name: str) -> None:
@@ -373,16 +385,6 @@ class _ChunkBody(ast.NodeTransformer):
 
     visit_Nonlocal = visit_Global
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST:
-        if isinstance(node.value, ast.Yield) and self.depth >= 0:
-            call = ast.parse("__rs_yields.append(None)").body[0]
-            assert isinstance(call, ast.Expr)
-            assert isinstance(call.value, ast.Call)
-            if node.value.value is not None:
-                call.value.args = [self.visit(node.value.value)]
-            return _located(call, node)
-        return self.generic_visit(node)
-
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         place = place_of(node)
         local = self.places.get(".".join(place)) if place is not None else None
@@ -406,53 +408,14 @@ def _listed(node: object) -> list[ast.stmt]:
     return node if isinstance(node, list) else [] if node is None else [node]  # type: ignore[list-item]
 
 
-def _located(node: ast.stmt, near: ast.AST) -> ast.stmt:
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.stmt | ast.expr) and not (hasattr(inner, "lineno") and inner.lineno != 1):
-            ast.copy_location(inner, near)
-    return node
-
-
 def _escape(words: str) -> ast.stmt:
     return ast.parse(f"raise __rs_Escape__({words!r})").body[0]
-
-
-def expression_code(node: ast.expr, form: str, scope: Scope) -> bytes:
-    """The expression as the chunk function `__rs_chunk__(records)`."""
-    value = copy.deepcopy(node)
-    _generators(value)[0].iter = ast.Name("__rs_it", ast.Load())
-    value = _ChunkBody([], scope.class_name).visit(value)
-    templates = {
-        "set": "list(dict.fromkeys(__rs_value__))",
-        "max": "__rs_extreme__(max, __rs_value__)",
-        "min": "__rs_extreme__(min, __rs_value__)",
-    }
-    template = ast.parse("def __rs_chunk__(__rs_it):\n    return None")
-    function = template.body[0]
-    assert isinstance(function, ast.FunctionDef)
-    returned = function.body[0]
-    assert isinstance(returned, ast.Return)
-    if form in {"max", "min"}:
-        assert isinstance(value, ast.Call)
-        key = next((k.value for k in value.keywords if k.arg == "key"), None)
-        returned.value = ast.parse(templates[form].replace("__rs_value__", "None, None"), mode="eval").body
-        assert isinstance(returned.value, ast.Call)
-        returned.value.args[1:] = [value.args[0], key or ast.Constant(None)]
-    elif form == "set":
-        generator = ast.GeneratorExp(value.elt, value.generators)  # type: ignore[attr-defined]
-        returned.value = ast.parse("list(dict.fromkeys(None))", mode="eval").body
-        returned.value.args[0].args[0] = generator  # type: ignore[attr-defined]
-    elif form == "list" and isinstance(value, ast.GeneratorExp):
-        returned.value = ast.Call(ast.Name("list", ast.Load()), [value], [])
-    else:
-        returned.value = value
-    return _compiled(template, node, scope)
 
 
 def facts_of_loop(number: int, loop: ast.For, scope: Scope) -> SiteFacts:
     """Everything a run needs to know of one loop."""
     verdict = classify_loop(loop, scope)
-    facts = SiteFacts(site=number, file=scope.file, line=loop.lineno, form="for", kind=verdict.kind, reason=verdict.reason, label=_label(loop))
+    facts = SiteFacts(site=number, file=scope.file, line=loop.lineno, form="for", kind=verdict.kind, reason=verdict.reason, label=label_of(loop))
     if verdict.kind in {SplitKind.FOLD, SplitKind.WHOLE}:
         return facts
     return replace(
@@ -466,17 +429,5 @@ def facts_of_loop(number: int, loop: ast.For, scope: Scope) -> SiteFacts:
     )
 
 
-def facts_of_expression(number: int, node: ast.expr, form: str, scope: Scope) -> SiteFacts:
-    """Everything a run needs to know of one comprehension or consuming call."""
-    verdict = classify_expression(node, scope)
-    kind = verdict.kind
-    if kind is SplitKind.ROWS and form not in {"list"}:
-        kind = {"Counter": SplitKind.GROUP}.get(form, SplitKind.REDUCE)
-    facts = SiteFacts(site=number, file=scope.file, line=node.lineno, form=form, kind=kind, reason=verdict.reason, label=_label(node))
-    if kind is SplitKind.WHOLE:
-        return facts
-    return replace(facts, code=expression_code(node, form, scope), free=tuple(sorted(verdict.free)))
-
-
-def _label(node: ast.AST) -> str:
+def label_of(node: ast.AST) -> str:
     return ast.unparse(node).splitlines()[0][:80]

@@ -6,12 +6,16 @@ distributed is imported when the first stage is run, not before: a script that i
 from __future__ import annotations
 
 import logging
+import os
+import select
 import time
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner.slots import RunnerSlot
 
 if TYPE_CHECKING:
+    import socket
+
     from runsurge_dask.runner.host import RunnerHost
     from runsurge_dask.runner.wire import Header
 
@@ -34,11 +38,22 @@ class EmbeddedCluster:
         self.slots = [RunnerSlot(host) for _ in range(workers)]
         for worker, slot in zip(self._cluster.workers.values(), self.slots, strict=True):
             worker.runner_slot = slot
+        self.wake_read, self._wake_write = os.pipe()
 
     def submit(self, graph: dict[Any, Any], keys: list[Any]) -> list[Any]:
         """Futures of the keys, in their order."""
         futures: list[Any] = self.client.get(graph, keys, sync=False)
         return futures
+
+    def wait(self, future: Any, channel: socket.socket) -> bool:
+        """Wait for a future; False where the driver spoke (or died) first."""
+        future.add_done_callback(lambda _: os.write(self._wake_write, b"."))
+        while not future.done():
+            ready, _, _ = select.select([self.wake_read, channel], [], [])
+            if channel in ready:
+                return False
+            os.read(self.wake_read, 4096)
+        return True
 
     def stop(self, futures: list[Any]) -> list[tuple[Header, list[bytes]]]:
         """Cancel what has not been asked for yet; returns the answers that were there already."""
@@ -60,3 +75,5 @@ class EmbeddedCluster:
             slot.close()
         self.client.close()
         self._cluster.close()
+        os.close(self.wake_read)
+        os.close(self._wake_write)

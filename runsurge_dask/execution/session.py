@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-import select
 import signal
 import time
 import uuid
@@ -205,18 +204,10 @@ class Session:
         Raises:
             EOFError: the driver is gone.
         """
-        read, write = os.pipe()
-        try:
-            future.add_done_callback(lambda _: os.write(write, b"."))
-            ready, _, _ = select.select([read, driver.channel], [], [])
-            if driver.channel in ready:
-                reply, _ = wire.receive(driver.channel)
-                return {"status": "escape", "reason": reply["reason"], "files": {"written": []}}, []
-        finally:
-            if future.done():
-                select.select([read], [], [], 1.0)
-            os.close(read)
-            os.close(write)
+        assert self.cluster is not None
+        if not self.cluster.wait(future, driver.channel):
+            reply, _ = wire.receive(driver.channel)
+            return {"status": "escape", "reason": reply["reason"]}, []
         answer: tuple[wire.Header, list[bytes]] = future.result()
         return answer
 

@@ -50,17 +50,27 @@ class Additions:
 class Stores:
     """A table in a chunk that is only stored into: the stores, in order."""
 
-    def __init__(self, length: int | None = None, above: tuple[Any, ...] = (), log: list[Any] | None = None) -> None:
+    def __init__(self, length: int | None = None, above: tuple[Any, ...] = (), log: list[Any] | None = None, base: Any = None) -> None:
         self._length = length
         self._above = above
+        self._base = base
+        self._own: dict[Any, Any] = {}
         self.log: list[Any] = [] if log is None else log
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if self._length is not None and type(key) is int and not -self._length <= key < self._length:
             raise Escape("a store outside the list")
         self.log.append(((*self._above, key), value))
+        if self._base is not None:
+            self._own[key] = value
 
-    def __getitem__(self, key: Any) -> Stores:
+    def update(self, other: Any) -> None:
+        for key in other:
+            self[key] = other[key]
+
+    def __getitem__(self, key: Any) -> Any:
+        if self._base is not None:
+            return self._own[key] if key in self._own else self._base[key]
         return Stores(None, (*self._above, key), self.log)
 
 
@@ -81,6 +91,9 @@ def starting_value(fact: Accumulator, current: Any) -> Any:
     if fact.merge is Merge.STORE:
         is_array = type(current).__module__ == "numpy"
         _require(type(current) in {dict, list} or is_array, fact, current)
+        if fact.reads_itself:
+            _require(type(current) is list or (is_array and current.ndim == 1), fact, current)
+            return current
         return len(current) if type(current) is list else None
     if fact.merge is Merge.FIRST:
         _require(type(current) is dict, fact, current)
@@ -101,7 +114,7 @@ def build_start(fact: Accumulator, start: Any) -> Any:
         case Merge.ADD:
             return Additions()
         case Merge.STORE:
-            return Stores(start)
+            return Stores(base=start, length=len(start)) if fact.reads_itself else Stores(start)
         case Merge.FIRST:
             return {}
     return start
@@ -137,10 +150,53 @@ def join(fact: Accumulator, current: Any, part: Any, *, exact: bool) -> Any:
                 current.setdefault(key, value)
             return current
         case Merge.TREE:
-            _check_tree(fact.paths, part, exact=exact)
             _join_tree(fact.paths, current, part)
             return current
     return join_scalar(fact, current, part, exact=exact)
+
+
+def check_join(fact: Accumulator, current: Any, part: Any, *, exact: bool) -> None:
+    """Refuse, before anything is changed, a part that could not be joined.
+
+    Raises:
+        Escape: the block goes on as written from this chunk.
+    """
+    if fact.merge is Merge.TREE:
+        _check_tree(fact.paths, part, exact=exact)
+        _check_alike(fact.paths, current, part)
+    elif fact.merge not in {Merge.APPEND, Merge.YIELD, Merge.ADD, Merge.FIRST}:
+        if fact.merge is Merge.SUM and type(current) is list:
+            return
+        try:
+            join_scalar(fact, _copied(current), part, exact=exact)
+        except (TypeError, ValueError) as error:
+            raise Escape(f"its parts cannot be joined ({error})") from None
+
+
+def _copied(current: Any) -> Any:
+    return current.copy() if type(current).__module__ == "numpy" and hasattr(current, "copy") else current
+
+
+def _check_alike(paths: tuple[Path, ...], current: Any, part: Any) -> None:
+    """Refuse tables whose leaves would not take each other's parts."""
+    if isinstance(part, dict):
+        pairs = [(key, current[key], value) for key, value in part.items() if key in current]
+    elif isinstance(part, list):
+        _refuse_unless(len(part) == len(current), "a table of another size")
+        pairs = [(index, current[index], value) for index, value in enumerate(part)]
+    else:
+        return
+    for key, old, new in pairs:
+        below = _below(paths, key)
+        if _leaf(below) is None:
+            _refuse_unless(type(old) is type(new), "tables of different kinds")
+            _check_alike(below, old, new)
+        elif _leaf(below) in {Merge.APPEND, Merge.ADD}:
+            _refuse_unless(type(old) is type(new), "collections of different kinds")
+            if _leaf(below) is Merge.ADD:
+                _refuse_unless(all(type(x) is str for x in new), "sets whose order depends on how they grew")
+        elif isinstance(old, str | bytes | tuple | list) or isinstance(new, str | bytes | tuple | list):
+            _refuse_unless(type(old) is type(new), "values of different kinds")
 
 
 def join_scalar(fact: Accumulator, current: Any, part: Any, *, exact: bool) -> Any:
@@ -152,6 +208,9 @@ def join_scalar(fact: Accumulator, current: Any, part: Any, *, exact: bool) -> A
         if fact.merge is Merge.PREPEND:
             _refuse_unless(not isinstance(part, str | bytes | tuple), "text grows at its front")
             return part + current
+        if type(current) is list:
+            current.extend(part)
+            return current
         if type(current).__module__ == "numpy" and hasattr(current, "dtype") and getattr(current, "ndim", 0):
             current += part
             return current

@@ -13,6 +13,7 @@ import io
 import logging
 import marshal
 import os
+import pickle
 import random
 import resource
 import signal
@@ -24,9 +25,11 @@ from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner import shadows, wire
 from runsurge_dask.runner.accumulators import build_start, finished_value
-from runsurge_dask.runner.codec import ATOMIC, EnvironmentPickler, EnvironmentUnpickler, dump_results, reachable_mutables
-from runsurge_dask.runner.escape import CannotShip, Escape
+from runsurge_dask.runner.codec import ATOMIC, EnvironmentPickler, EnvironmentUnpickler, dump_results, is_array_like, reachable_mutables
+from runsurge_dask.runner.escape import Escape
+from runsurge_dask.runner.facts import Merge
 from runsurge_dask.runner.records import read_chunk
+from runsurge_dask.runner.reductions import extreme
 from runsurge_dask.runner.sinks import LOGGING, STDERR, STDOUT, WARNINGS, CaptureSink, Journal, SinkSet
 
 if TYPE_CHECKING:
@@ -76,35 +79,95 @@ class NoInput:
 
 
 class Stage:
-    """One stage as this child holds it: the chunk function with everything around it."""
+    """One stage as this child holds it: its blocks' chunk functions with everything around them."""
 
     def __init__(self, blob: bytes) -> None:
-        self.blob = blob
         self.sinks = SinkSet()
         outer = marshal.loads(blob)  # noqa: S302 - our own client made it
         self.surroundings: dict[str, Any] = outer["surroundings"]
+        self.seeded: bool = outer["seeded"]
+        self.is_lonely: bool = outer["lonely"]
+        self._environment: bytes = outer["environment"]
+        self._operations: list[tuple[SiteFacts, bytes]] = pickle.loads(outer["operations"])  # noqa: S301 - our own client made it
         enter_surroundings(self.surroundings)
-        self.starts: dict[str, Any] = {}
-        content = EnvironmentUnpickler(io.BytesIO(outer["environment"]), self.starts).load()
-        self.facts: SiteFacts = content["facts"]
-        self.starts_blob: bytes = content["starts"]
-        self.environment: dict[str, Any] = content["names"]
-        self.seeded: bool = content["seeded"]
-        self.extra: Any = content.get("extra")
-        self.namespace = {**self.environment, "__name__": "__main__", "__rs_Escape__": Escape, "__rs_extreme__": extreme}
-        if self.facts.code:
-            exec(marshal.loads(self.facts.code), self.namespace)  # noqa: S102, S302 - the script's own code, in the process made for it
-        self.watched = {name: value for name, value in self.environment.items() if not _cannot_change(value)}
+        self.load()
+
+    def load(self) -> None:
+        """Take the environment in, with fresh accumulators in it."""
+        stand_ins: dict[str, Any] = {}
+        self.blocks = [Block(facts, starts, stand_ins) for facts, starts in self._operations]
+        environments = EnvironmentUnpickler(io.BytesIO(self._environment), stand_ins).load()
+        for block, names in zip(self.blocks, environments, strict=True):
+            block.enter(names)
+        self.is_growing = any(fact.is_shared for block in self.blocks for fact in block.facts.accumulators)
+        environment = {f"{n}:{name}": value for n, block in enumerate(self.blocks) for name, value in block.names.items()}
+        self.watched = {name: value for name, value in environment.items() if not _cannot_change(value)}
+        self.stand_ins = {id(value): local for local, value in stand_ins.items()}
         self.digest = self.take_digest()
         self.mutables = reachable_mutables(self.watched.values())
 
     def take_digest(self) -> bytes:
-        """A fingerprint of everything around the chunk function that could carry state."""
+        """A fingerprint of everything around the chunk functions that could carry state."""
         if not self.watched:
             return b""
         file = io.BytesIO()
-        EnvironmentPickler(file, sinks=self.sinks, plain_code={}, user_modules=_user_modules(self.watched)).dump(self.watched)
+        EnvironmentPickler(
+            file, sinks=self.sinks, plain_code={}, user_modules=_user_modules(self.watched), stand_ins=self.stand_ins, settles_classes=True
+        ).dump(self.watched)
         return hashlib.blake2b(file.getvalue()).digest()
+
+
+class Block:
+    """One block of a stage: its facts, the names around it, and its chunk function."""
+
+    def __init__(self, facts: SiteFacts, starts_blob: bytes, stand_ins: dict[str, Any]) -> None:
+        self.facts = facts
+        self.starts_blob = starts_blob
+        self.starts: dict[str, Any] = {}
+        self.left: Mapping[str, Any] = {}
+        values = EnvironmentUnpickler(io.BytesIO(self.starts_blob), {}).load()
+        for fact in self.facts.accumulators:
+            start = build_start(fact, values[fact.local])
+            self.starts[fact.local] = stand_ins.setdefault(fact.local, start) if fact.is_shared else start
+
+    def enter(self, names: dict[str, Any]) -> None:
+        """Make the chunk function in these names."""
+        self.names = names
+        namespace = {**names, "__name__": "__main__", "__rs_Escape__": Escape, "__rs_extreme__": extreme}
+        exec(marshal.loads(self.facts.code), namespace)  # noqa: S102, S302 - the script's own code, in the process made for it
+        self.function: Callable[..., Any] = namespace["__rs_chunk__"]
+
+    def fresh_starts(self, index: int) -> dict[str, Any]:
+        """What the accumulators of one chunk start from."""
+        values = EnvironmentUnpickler(io.BytesIO(self.starts_blob), {}).load()
+        starts = {}
+        for fact in self.facts.accumulators:
+            start = values[fact.local]
+            if fact.merge is Merge.COUNT:
+                start += fact.step * index
+            starts[fact.local] = self.starts[fact.local] if fact.is_shared else build_start(fact, start)
+        return starts
+
+    def run(self, records: Any, index: int) -> Any:
+        """Records in; for a loop the names it leaves (after its last record), for an expression its partial value."""
+        if self.facts.form != "for":
+            return self.function(records)
+        return self.function(records, self.fresh_starts(index))
+
+    def stream(self, records: Any) -> Any:
+        """Run a generator's loop lazily, row by row, as its consumer asks."""
+        self.left = yield from self.run(records, 0)
+
+    def outputs(self, left: Any) -> Any:
+        """What goes back to the driver of one chunk."""
+        facts = self.facts
+        if facts.form != "for":
+            return left
+        return {
+            "names": {name: left[name] for name in facts.assigned if name in left},
+            "parts": [_part(fact, left) for fact in facts.accumulators],
+            "payload": {name: left[name] for fact in facts.accumulators for name in fact.payload if name in left},
+        }
 
 
 def _user_modules(watched: Mapping[str, Any]) -> dict[str, types.ModuleType]:
@@ -167,20 +230,16 @@ def run_task(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[
     return answer, results
 
 
-def extreme(choose: Callable[..., Any], values: Any, key: Callable[[Any], Any] | None) -> list[tuple[Any, Any]]:
-    """The largest or smallest value with its key, or nothing."""
-    nothing = object()
-    value = choose(values, default=nothing, key=key)
-    return [] if value is nothing else [(value if key is None else key(value), value)]
-
-
 def _describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"[:300]
 
 
 def _run(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire.Header, list[bytes]]:
+    if stage.is_growing:
+        stage.load()
     items = EnvironmentUnpickler(io.BytesIO(items_blob), {}).load() if items_blob else None
     known = _known_objects(stage, spec, items)
+    before = _flat_rows(items)
     randomness = _random_state() if stage.seeded else None
     counter = _Counting(read_chunk(spec, items))
     with warnings.catch_warnings():
@@ -190,13 +249,12 @@ def _run(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire
         raise Escape("it draws from a random generator that the script seeds")
     if stage.take_digest() != stage.digest:
         raise Escape("it changes a value around it from row to row")
-    mutated = _mutated_items(items, items_blob, spec)
+    changed = _changed_items(items, items_blob, before, spec)
     journal = Journal.current.take()
-    result = dump_results({"outputs": outputs, "journal": journal}, known)
-    if mutated:
-        raise Escape("it changes the rows it is given")
-    files = shadows.take()
-    return {"status": "ok", "records": counter.count, "files": files}, [result]
+    if stage.is_lonely and journal:
+        raise Escape("a generator that writes, read by code that runs as written")
+    result = dump_results({"outputs": outputs, "journal": journal, "changed": changed}, known)
+    return {"status": "ok", "records": counter.count, "files": shadows.take()}, [result]
 
 
 class _Counting:
@@ -212,69 +270,107 @@ class _Counting:
             yield record
 
 
-def _call(stage: Stage, spec: Mapping[str, Any], records: Any) -> Any:
-    facts = stage.facts
-    function: Callable[..., Any] = stage.namespace["__rs_chunk__"]
-    starts = {}
-    values = EnvironmentUnpickler(io.BytesIO(stage.starts_blob), {}).load()
-    for fact in facts.accumulators:
-        start = values[fact.local]
-        if fact.merge.value == "count":
-            start += fact.step * spec["index"]
-        starts[fact.local] = build_start(fact, start)
-    if facts.form != "for":
-        return function(records)
-    left = function(records, starts)
-    return {
-        "names": {name: left[name] for name in facts.assigned if name in left},
-        "parts": [_part(fact, left) for fact in facts.accumulators],
-        "payload": {name: left[name] for fact in facts.accumulators for name in fact.payload if name in left},
-    }
+def _call(stage: Stage, spec: Mapping[str, Any], records: Any) -> list[Any]:
+    """Run the blocks of the stage, each fed by the one before, row by row."""
+    *feeders, last = stage.blocks
+    for block in feeders:
+        records = block.stream(records)
+    left = last.run(records, spec["index"])
+    if any(fact.merge is Merge.YIELD for fact in last.facts.accumulators):
+        given: list[Any] = []
+        left = {**_drain(left, given), "__rs_yields": given}
+    for _ in records:
+        pass  # a consumer that has seen enough: the rest must be seen to be harmless
+    return [*(block.outputs({**block.left, **_no_yields(block)}) for block in feeders), last.outputs(left)]
+
+
+def _no_yields(block: Block) -> dict[str, Any]:
+    return {fact.local: [] for fact in block.facts.accumulators if fact.merge is Merge.YIELD}
+
+
+def _drain(generator: Any, given: list[Any]) -> Any:
+    while True:
+        try:
+            given.append(next(generator))
+        except StopIteration as end:
+            return end.value
 
 
 def _part(fact: Accumulator, left: Mapping[str, Any]) -> Any:
+    if fact.key:
+        return left[f"__rs_from_{fact.local}"], left[f"__rs_to_{fact.local}"], left[fact.local]
     return finished_value(fact, left[fact.local])
 
 
-def _known_objects(stage: Stage, spec: Mapping[str, Any], items: Sequence[Any] | None) -> dict[int, object]:
+def _known_objects(stage: Stage, spec: Mapping[str, Any], items: Any) -> dict[int, object]:
+    """Objects that the driver has: by id, how it finds them, or None where a result must not hold them."""
     if stage.mutables is None:
         raise Escape("too many objects around it to tell whether results share them")
     known: dict[int, object] = dict.fromkeys(stage.mutables)
-    if items is None or not isinstance(items, list | tuple):
-        return known
-    kinds = set(map(type, items))
-    if kinds <= ATOMIC:
+    if type(items).__module__ == "numpy":
+        known[id(items)] = None
+    if not isinstance(items, list | tuple) or set(map(type, items)) <= ATOMIC:
         return known
     for position, item in enumerate(items):
-        if type(item) in ATOMIC:
-            continue
-        inner = [] if isinstance(item, list | tuple) and set(map(type, item)) <= ATOMIC else [item]
-        if type(item) is dict and set(map(type, item.values())) <= ATOMIC:
-            inner = []
-        if inner:
-            below = reachable_mutables(inner)
-            if below is None:
-                raise Escape("its rows are too deep to tell whether results share them")
-            known.update(dict.fromkeys(below))
-        if type(item) is not tuple or inner:
-            known[id(item)] = ("item", spec["start"] + position)
+        if type(item) not in ATOMIC:
+            _know(item, spec["start"] + position, (), known)
     return known
 
 
-def _mutated_items(items: Any, blob: bytes, spec: Mapping[str, Any]) -> bool:
-    del spec
-    if items is None or type(items) is range:
+def _know(item: Any, position: int, path: tuple[Any, ...], known: dict[int, object]) -> None:
+    """Note a row and the containers in it, with the way to each."""
+    kind = type(item)
+    if kind is not tuple:
+        known[id(item)] = ("item", position, path)
+    if kind in {list, tuple}:
+        inner = [] if set(map(type, item)) <= ATOMIC else list(enumerate(item))
+    elif kind is dict:
+        inner = [] if set(map(type, item.values())) <= ATOMIC else list(item.items())
+    elif is_array_like(item):
+        inner = []
+    else:
+        below = reachable_mutables([item])
+        if below is None:
+            raise Escape("its rows are too deep to tell whether results share them")
+        known.update((key, None) for key in below if key != id(item))
+        inner = []
+    for key, value in inner:
+        if type(value) not in ATOMIC:
+            _know(value, position, (*path, key), known)
+
+
+def _flat_rows(items: Any) -> list[Any] | None:
+    """Copies of rows that are plain lists or dictionaries of plain values; None where they are anything else."""
+    if not isinstance(items, list) or not items or not {type(item) for item in items} <= {dict, list}:
+        return None
+    if all(set(map(type, item.values() if type(item) is dict else item)) <= ATOMIC for item in items):
+        return [item.copy() for item in items]
+    return None
+
+
+def _changed_items(items: Any, blob: bytes, before: list[Any] | None, spec: Mapping[str, Any]) -> list[tuple[int, Any]]:
+    """Rows that the chunk changed, as (position, new content)."""
+    if items is None or type(items) is range or (isinstance(items, list | tuple) and set(map(type, items)) <= ATOMIC):
+        return []
+    if before is not None:
+        return [(spec["start"] + n, new.copy()) for n, (old, new) in enumerate(zip(before, items, strict=True)) if not _same_row(old, new)]
+    if _dumped(items) != blob and _dumped(items) != _dumped(EnvironmentUnpickler(io.BytesIO(blob), {}).load()):
+        raise Escape("it changes the rows it is given")
+    return []
+
+
+def _same_row(old: Any, new: Any) -> bool:
+    if len(old) != len(new):
         return False
-    if isinstance(items, list | tuple) and set(map(type, items)) <= ATOMIC:
-        return False
+    if type(old) is dict:
+        return all(a is c and old[a] is new[c] for a, c in zip(old, new, strict=True))
+    return all(a is b for a, b in zip(old, new, strict=True))
+
+
+def _dumped(value: Any) -> bytes:
     file = io.BytesIO()
-    EnvironmentPickler(file, sinks=SinkSet(), plain_code={}, user_modules={}).dump(items)
-    if file.getvalue() == blob:
-        return False
-    fresh = EnvironmentUnpickler(io.BytesIO(blob), {}).load()
-    again = io.BytesIO()
-    EnvironmentPickler(again, sinks=SinkSet(), plain_code={}, user_modules={}).dump(fresh)
-    return again.getvalue() != file.getvalue()
+    EnvironmentPickler(file, sinks=SinkSet(), plain_code={}, user_modules={}).dump(value)
+    return file.getvalue()
 
 
 def _random_state() -> Any:
@@ -295,6 +391,3 @@ def _capture_warnings(filters: Sequence[tuple[Any, ...]]) -> None:
         Journal.current.note(WARNINGS, (str(message), category, filename, lineno))
 
     warnings.showwarning = show
-
-
-__all__ = ["CannotShip", "Stage", "run_task", "serve_chunks"]

@@ -10,6 +10,7 @@ as one it already has must come back as a reference, or not at all.
 
 from __future__ import annotations
 
+import copyreg
 import functools
 import gc
 import io
@@ -43,20 +44,29 @@ class EnvironmentPickler(cloudpickle.Pickler):  # type: ignore[misc]
         sinks: SinkSet,
         plain_code: Mapping[tuple[str, str, int], types.CodeType],
         user_modules: Mapping[str, types.ModuleType],
-        stand_ins: Mapping[int, object] = types.MappingProxyType({}),
+        stand_ins: Mapping[int, str] = types.MappingProxyType({}),
+        settles_classes: bool = False,
     ) -> None:
         super().__init__(file, protocol=PROTOCOL)
         self._sinks = sinks
         self._plain_code = plain_code
         self._user_modules = user_modules
         self._stand_ins = stand_ins
+        self._settles_classes = settles_classes
+        if stand_ins:
+            self.persistent_id = self._stand_in_id
 
-    def persistent_id(self, obj: object) -> object:
-        if self._stand_ins and id(obj) in self._stand_ins:
-            return ("stand-in", self._stand_ins[id(obj)])
-        return None
+    def _stand_in_id(self, obj: object) -> object:
+        if id(obj) not in self._stand_ins:
+            return None
+        local = self._stand_ins[id(obj)]
+        if not local:
+            raise CannotShip("a value that grows here can be reached in another way, too")
+        return ("stand-in", local)
 
     def reducer_override(self, obj: Any) -> Any:
+        if self._settles_classes and isinstance(obj, type):
+            copyreg._slotnames(obj)  # type: ignore[attr-defined]  # noqa: SLF001 - pickling an instance would add this later
         if isinstance(obj, io.IOBase):
             return CaptureSink, (self._sinks.index_of(obj),)
         if isinstance(obj, CaptureSink):
@@ -79,7 +89,7 @@ class EnvironmentPickler(cloudpickle.Pickler):  # type: ignore[misc]
 class EnvironmentUnpickler(pickle.Unpickler):
     """The child's side: stand-ins become the chunk's own accumulators."""
 
-    def __init__(self, file: io.BytesIO, stand_ins: Mapping[str, object]) -> None:
+    def __init__(self, file: io.BytesIO, stand_ins: dict[str, Any]) -> None:
         super().__init__(file)
         self._stand_ins = stand_ins
 
@@ -98,6 +108,8 @@ class ResultPickler(cloudpickle.Pickler):  # type: ignore[misc]
             return _class_by_tracker, (cloudpickle._DYNAMIC_CLASS_TRACKER_BY_CLASS[obj],)  # noqa: SLF001
         if isinstance(obj, CaptureSink):
             raise Escape("a result holds an open file")
+        if isinstance(obj, types.GeneratorType | io.IOBase):
+            raise Escape("a result is tied to its process")
         reduced = super().reducer_override(obj)
         if isinstance(obj, types.FunctionType | type) and reduced is not NotImplemented:
             raise Escape("a result holds a function or class of the script")
@@ -115,6 +127,11 @@ class _AliasingResultPickler(ResultPickler):
             if reference is None:
                 raise Escape("a result shares a mutable object with the rest of the program")
             return reference
+        base = getattr(obj, "base", None) if type(obj).__module__ == "numpy" else None
+        while base is not None:
+            if id(base) in self._known:
+                raise Escape("a result is a view of an array around it")
+            base = getattr(base, "base", None)
         return None
 
 
@@ -156,6 +173,10 @@ def reachable_mutables(roots: Iterable[object]) -> set[int] | None:
         kind = type(obj)
         if kind in ATOMIC or id(obj) in seen:
             continue
+        if (kind is list or kind is tuple) and set(map(type, obj)) <= ATOMIC:  # type: ignore[call-overload]
+            if kind is list:
+                found.add(id(obj))
+            continue
         seen.add(id(obj))
         if len(seen) > _REACHABLE_LIMIT:
             return None
@@ -165,8 +186,14 @@ def reachable_mutables(roots: Iterable[object]) -> set[int] | None:
             continue
         if not isinstance(obj, tuple | frozenset | types.FunctionType | types.CellType | type | types.MethodType | functools.partial):
             found.add(id(obj))
-        waiting.extend(gc.get_referents(obj))
+        if not is_array_like(obj):
+            waiting.extend(gc.get_referents(obj))
     return found
+
+
+def is_array_like(obj: object) -> bool:
+    """Arrays and frames: what is inside of them is never shared as an object (pandas copies on write)."""
+    return type(obj).__module__.split(".")[0] in {"numpy", "pandas"}
 
 
 def _is_library_class(obj: object) -> bool:

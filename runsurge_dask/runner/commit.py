@@ -18,3 +18,9 @@ def commit_files(written: list[tuple[str, str, str]]) -> set[str]:
             os.replace(shadow, path)
         changed.add(path)
     return changed
+
+
+def drop_files(written: list[tuple[str, str, str]]) -> None:
+    """Remove what a chunk held back, since it is not accepted."""
+    for _, _, shadow in written:
+        os.remove(shadow)

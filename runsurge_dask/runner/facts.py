@@ -82,8 +82,14 @@ class Accumulator:
     """`SELECT`: the names that are set together with it."""
     compare: str = ""
     """`SELECT`: the comparison (`gt`, `ge`, `lt`, `le`); `MAX`/`MIN`: `new-first` where the new value is the first argument."""
+    key: str = ""
+    """`SELECT`: the expression that is compared, where it is not the value itself."""
     step: int | float = 0
     """`COUNT`: what one record adds."""
+    reads_itself: bool = False
+    """`STORE`: a row reads the item that it stores."""
+    is_shared: bool = False
+    """Functions that the loop calls make it grow, too, under its own name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

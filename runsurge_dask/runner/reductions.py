@@ -1,10 +1,13 @@
 """How the partial values of a comprehension, or of a call that consumes one, become its value.
 
-    max(score(x) for x in xs)      chunk: [] or [largest]      finish: the largest of them, the first of equals
+    max(score(x) for x in xs)      part: [] or [(key, value)]      finish: the largest of them, the first of equals
+
+A part comes from the records that ran as written, from a chunk, or from what was left to do as written; all are alike.
 """
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,9 +16,10 @@ from runsurge_dask.runner.accumulators import check_sum
 from runsurge_dask.runner.escape import Escape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-_END = object()
+NOTHING = object()
+"""There was no value at all: the call decides what that means."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,89 +27,39 @@ class Reduction:
     """One way to finish."""
 
     form: str
-    finish: Callable[[list[Any], Iterator[Any], Callable[[Any], Any]], Any]
+    finish: Callable[[list[Any]], Any]
     check: Callable[[Any, bool], None] = lambda _part, _exact: None
-    from_written: Callable[[Any], Any] = lambda value: value
-    """Turn the value of the expression as written into a part."""
-    allows_head: bool = True
+    is_settled: Callable[[Any], bool] = lambda _part: False
+    """Whether nothing after this part can change the value (and is not even looked at)."""
 
 
-def _peek(rest: Iterator[Any]) -> Iterator[Any] | None:
-    for first in rest:
-        return _chain(first, rest)
-    return None
+def extreme(choose: Callable[..., Any], values: Any, key: Callable[[Any], Any] | None) -> list[tuple[Any, Any]]:
+    """The largest or smallest value with its key, or nothing."""
+    value = choose(values, default=NOTHING, key=key)
+    return [] if value is NOTHING else [(value if key is None else key(value), value)]
 
 
-def _chain(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
-    yield first
-    yield from rest
-
-
-def _finish_list(parts: list[Any], rest: Iterator[Any], as_written: Callable[[Any], Any]) -> list[Any]:
+def _join_lists(parts: list[Any]) -> list[Any]:
     whole: list[Any] = []
     for part in parts:
         whole.extend(part)
-    left = _peek(rest)
-    if left is not None:
-        whole.extend(as_written(left))
     return whole
 
 
-def _finish_set(parts: list[Any], rest: Iterator[Any], as_written: Callable[[Any], Any]) -> set[Any]:
-    whole: set[Any] = set()
-    for part in parts:
-        whole.update(part)
-    left = _peek(rest)
-    if left is not None:
-        whole.update(as_written(left))
-    return whole
+def _join_by_update(kind: Callable[[], Any]) -> Callable[[list[Any]], Any]:
+    def finish(parts: list[Any]) -> Any:
+        whole = kind()
+        for part in parts:
+            whole.update(part)
+        return whole
+
+    return finish
 
 
-def _finish_dict(parts: list[Any], rest: Iterator[Any], as_written: Callable[[Any], Any]) -> dict[Any, Any]:
-    whole: dict[Any, Any] = {}
-    for part in parts:
-        whole.update(part)
-    left = _peek(rest)
-    if left is not None:
-        whole.update(as_written(left))
-    return whole
-
-
-def _finish_counter(parts: list[Any], rest: Iterator[Any], as_written: Callable[[Any], Any]) -> Counter[Any]:
-    whole: Counter[Any] = Counter()
-    for part in parts:
-        whole.update(part)
-    left = _peek(rest)
-    if left is not None:
-        whole.update(as_written(left))
-    return whole
-
-
-def _finish_sum(parts: list[Any], rest: Iterator[Any], as_written: Callable[[Any], Any]) -> Any:
-    total: Any = 0
-    for part in parts:
-        total = total + part
-    left = _peek(rest)
-    return total if left is None else total + as_written(left)
-
-
-def _finish_any(parts: list[Any], rest: Iterator[Any], as_written: Callable[[Any], Any]) -> bool:
-    return any(parts) or bool(as_written(rest))
-
-
-def _finish_all(parts: list[Any], rest: Iterator[Any], as_written: Callable[[Any], Any]) -> bool:
-    return all(parts) and bool(as_written(rest))
-
-
-def _finish_extreme(choose: Callable[..., Any]) -> Callable[..., Any]:
-    def finish(parts: list[Any], rest: Iterator[Any], as_written: Callable[[Any], Any]) -> Any:
+def _join_extremes(choose: Callable[..., Any]) -> Callable[[list[Any]], Any]:
+    def finish(parts: list[Any]) -> Any:
         candidates = [pair for part in parts for pair in part]
-        left = _peek(rest)
-        if left is not None:
-            raise Escape("an extreme goes on as written")
-        if not candidates:
-            return as_written(iter(()))
-        return choose(candidates, key=lambda pair: pair[0])[1]
+        return choose(candidates, key=lambda pair: pair[0])[1] if candidates else NOTHING
 
     return finish
 
@@ -120,14 +74,14 @@ def _check_extreme(part: list[tuple[Any, Any]], exact: bool) -> None:  # noqa: F
 REDUCTIONS: dict[str, Reduction] = {
     row.form: row
     for row in (
-        Reduction(form="list", finish=_finish_list),
-        Reduction(form="set", finish=_finish_set),
-        Reduction(form="dict", finish=_finish_dict),
-        Reduction(form="Counter", finish=_finish_counter),
-        Reduction(form="sum", finish=_finish_sum, check=lambda part, exact: check_sum(part, exact=exact)),
-        Reduction(form="any", finish=_finish_any),
-        Reduction(form="all", finish=_finish_all),
-        Reduction(form="max", finish=_finish_extreme(max), check=_check_extreme, allows_head=False),
-        Reduction(form="min", finish=_finish_extreme(min), check=_check_extreme, allows_head=False),
+        Reduction(form="list", finish=_join_lists),
+        Reduction(form="set", finish=_join_by_update(set)),
+        Reduction(form="dict", finish=_join_by_update(dict)),
+        Reduction(form="Counter", finish=_join_by_update(Counter)),
+        Reduction(form="sum", finish=lambda parts: functools.reduce(lambda a, b: a + b, parts, 0), check=lambda part, exact: check_sum(part, exact=exact)),
+        Reduction(form="any", finish=any, is_settled=bool),
+        Reduction(form="all", finish=all, is_settled=lambda part: not part),
+        Reduction(form="max", finish=_join_extremes(max), check=_check_extreme),
+        Reduction(form="min", finish=_join_extremes(min), check=_check_extreme),
     )
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import itertools
 import os
 import sys
@@ -37,6 +38,8 @@ class CsvReader:
         self.lines = lines
         self.arguments = (args, kwargs)
         self.reader = _reader(lines, *args, **kwargs)
+        self.gaps: list[tuple[str, int, int]] = []
+        """Ranges of the file that chunks have read in its place."""
 
     def __iter__(self) -> Iterator[list[str]]:
         return self.reader
@@ -50,7 +53,14 @@ class CsvReader:
 
     @property
     def line_num(self) -> int:
-        return self.reader.line_num
+        return self.reader.line_num + sum(_count_lines(*gap) for gap in self.gaps)
+
+
+def _count_lines(path: str, start: int, end: int) -> int:
+    with io.open(path, "rb") as file:  # noqa: UP020 - the driver's `open` is not the built-in one
+        file.seek(start)
+        content = file.read(end - start)
+    return content.count(b"\n") + (not content.endswith(b"\n") and bool(content))
 
 
 class CsvWriter:
@@ -101,18 +111,34 @@ class Source:
     wraps: list[tuple[str, Any]] = field(default_factory=list)
     resume: Callable[[int], Iterator[Any]] | None = None
     """Give the plain iterator from this cut (an index, or a byte) to the end, leaving the script's objects as it would."""
-    owner: Any = None
-    """The list whose elements the items are: results may be elements of it."""
+    generator: Any = None
+    """`stream`: a generator whose own loop can be cut."""
+    frame: int = 0
     progress: Any = None
+    lines_from: int | None = None
+    """Where the driver itself stopped reading."""
 
     @property
     def is_file(self) -> bool:
-        return self.kind != "items"
+        return self.kind not in {"items", "stream"}
+
+    @property
+    def first(self) -> int:
+        """The cut at which nothing has been given yet."""
+        return self.start if self.is_file else 0
 
     @property
     def size(self) -> int:
         """Records, or bytes where the number of records is not known."""
         return self.end - self.start if self.is_file else len(self.items)
+
+
+_describers: list[Callable[[types.GeneratorType[Any, Any, Any]], Source | None]] = []
+
+
+def add_describer(describer: Callable[[types.GeneratorType[Any, Any, Any]], Source | None]) -> None:
+    """Let somebody else look at generators first."""
+    _describers.insert(0, describer)
 
 
 def describe(iterable: Any) -> Source | None:  # noqa: PLR0911 - a table of types, one return a row
@@ -132,7 +158,7 @@ def describe(iterable: Any) -> Source | None:  # noqa: PLR0911 - a table of type
     if kind in {zip, map, filter, reversed} or kind.__name__.endswith("_iterator"):
         return _describe_iterator(iterable)
     if isinstance(iterable, types.GeneratorType):
-        return _describe_library_generator(iterable)
+        return next((source for describer in _describers if (source := describer(iterable)) is not None), None)
     if kind.__module__ == "tqdm.std" or kind.__module__.startswith("tqdm."):
         return _describe_progress_bar(iterable)
     if kind.__module__ == "numpy" and kind.__name__ in {"ndarray", "memmap"} and iterable.ndim:
@@ -141,7 +167,8 @@ def describe(iterable: Any) -> Source | None:  # noqa: PLR0911 - a table of type
 
 
 def _describe_items(items: Any, owner: Any) -> Source:
-    source = Source("items", items=items, owner=owner if type(owner) in {list, tuple} else None)
+    del owner
+    source = Source("items", items=items)
     source.resume = lambda index: iter(items[index:])
     return source
 
@@ -174,6 +201,9 @@ def _describe_library_generator(generator: types.GeneratorType[Any, Any, Any]) -
     if module not in {"pathlib.py", "glob.py", "_local.py", "_abc.py"} or "lib" not in generator.gi_code.co_filename:
         return None
     return _describe_items(list(itertools.islice(generator, MAX_ITEMS_LISTED)), None)
+
+
+_describers.append(_describe_library_generator)
 
 
 def _describe_progress_bar(bar: Any) -> Source | None:
@@ -215,10 +245,13 @@ def _describe_csv(reader: CsvReader) -> Source | None:
     source.kind, source.csv_arguments = "csv", _csv_arguments(reader)
     if source.csv_arguments is None:
         return None
-    restart = source.resume
+    restart, begun = source.resume, source.start
 
     def resume(offset: int) -> Iterator[list[str]]:
         assert restart is not None
+        position = source.lines_from if source.lines_from is not None else begun
+        if offset > position:
+            reader.gaps.append((source.path, position, offset))
         restart(offset)
         return reader.reader
 
@@ -254,7 +287,7 @@ def _csv_arguments(reader: CsvReader) -> dict[str, Any] | None:
 
 
 def _wrap(source: Source | None, wrap: tuple[str, Any]) -> Source | None:
-    if source is None or source.wraps:
+    if source is None or source.wraps or source.kind == "stream":
         return None
     source.wraps.append(wrap)
     return source

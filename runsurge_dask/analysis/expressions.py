@@ -1,0 +1,146 @@
+"""Comprehensions, and calls that consume an iterable: where their records come from, and what a chunk does with them.
+
+In `sum(map(price, filter(is_open, lines)))` the records come from `lines`: that is the *slot*. A chunk function is the same
+expression with its own records in the slot.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from runsurge_dask.analysis.names import COMPREHENSIONS, bound_names, read_names
+from runsurge_dask.analysis.scopes import Scope, mentioned
+from runsurge_dask.analysis.sites import Carried, ChunkBody, Verdict, changed_places, changing_functions, compiled, is_structural, label_of, refuse_frames
+from runsurge_dask.knowledge.calls import CONSUMERS, REDUCING_BUILTINS
+from runsurge_dask.runner.facts import SiteFacts, SplitKind
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+Slot = tuple[ast.AST, str, int]
+
+
+def called_name(node: ast.Call) -> str:
+    """The simple name of what is called."""
+    if isinstance(node.func, ast.Name):
+        return node.func.id
+    return node.func.attr if isinstance(node.func, ast.Attribute) else ""
+
+
+def consumed_form(node: ast.Call, shadowed: AbstractSet[str]) -> str:
+    """The form of a call that consumes records one by one: `sum`, `max`, ..., `list`; empty for any other call."""
+    name = called_name(node)
+    position = 1 if name in {"nlargest", "nsmallest"} else 0
+    if name in shadowed or len(node.args) <= position:
+        return ""
+    argument = node.args[position]
+    is_lazy = isinstance(argument, ast.GeneratorExp) or _is_lazy_call(argument, shadowed)
+    if name in REDUCING_BUILTINS and len(node.args) == 1 and (is_lazy or isinstance(argument, ast.ListComp)):
+        return name if all(k.arg in {"key", "default"} for k in node.keywords) else ""
+    return "list" if name in CONSUMERS and is_lazy else ""
+
+
+def _is_lazy_call(node: ast.expr, shadowed: AbstractSet[str] = frozenset()) -> bool:
+    match node:
+        case ast.Call(func=ast.Name(id="map" | "filter" as name), args=[function, iterable], keywords=[]):
+            is_plain = not isinstance(iterable, ast.Starred) and not isinstance(function, ast.Starred)
+            return name not in shadowed and is_plain
+    return False
+
+
+def slot_of(node: ast.expr) -> Slot:
+    """Where the records come from: the node that holds the iterable, the field, and the index in it (-1 for none)."""
+    if isinstance(node, COMPREHENSIONS):
+        generator: ast.comprehension = node.generators[0]  # type: ignore[union-attr]
+        return _deeper(generator.iter) or (generator, "iter", -1)
+    assert isinstance(node, ast.Call)
+    position = 1 if _is_lazy_call(node) else 0
+    argument = node.args[position]
+    return _deeper(argument) or (node, "args", position)
+
+
+def _deeper(node: ast.expr) -> Slot | None:
+    return slot_of(node) if isinstance(node, ast.GeneratorExp | ast.ListComp) or _is_lazy_call(node) else None
+
+
+def get_slot(holder: ast.AST, name: str, index: int) -> ast.expr:
+    """The expression in a slot."""
+    value = getattr(holder, name)
+    return value if index < 0 else value[index]  # type: ignore[no-any-return]
+
+
+def put_slot(holder: ast.AST, name: str, index: int, value: ast.expr) -> None:
+    """Put another expression into a slot."""
+    if index < 0:
+        setattr(holder, name, value)
+    else:
+        getattr(holder, name)[index] = value
+
+
+def classify_expression(node: ast.expr, scope: Scope) -> Verdict:
+    """The kind of a comprehension, or of a call that consumes one."""
+    try:
+        for inner in ast.walk(node):
+            match inner:
+                case ast.NamedExpr() | ast.Await() | ast.Yield() | ast.YieldFrom():
+                    raise Carried(inner, "it binds a name outside of itself, or waits")
+                case ast.comprehension(is_async=1):
+                    raise Carried(inner, "asynchronous code runs as written")
+                case ast.Call(func=ast.Name(id="super")) | ast.Name(id="__class__"):
+                    raise Carried(inner, "it refers to its own class")
+        holder, name, index = slot_of(node)
+        if is_structural(get_slot(holder, name, index)):
+            raise Carried(node, "a few constants are structure, not data")
+        statement = ast.Expr(node)
+        ast.copy_location(statement, node)
+        refuse_frames([statement], scope)
+        inner_names = {n for g in ast.walk(node) if isinstance(g, ast.comprehension) for n in bound_names([g.target])}
+        for place in changed_places([statement], inner_names):
+            raise Carried(node, f"it changes `{'.'.join(place)}`")
+    except Carried as failure:
+        return Verdict(SplitKind.WHOLE, failure.reason)
+    spelled = mentioned(node)
+    for function in changing_functions(spelled, scope):
+        return Verdict(SplitKind.WHOLE, f"`{function}`, called here, changes what is around it")
+    return Verdict(SplitKind.ROWS, "each row stands alone", free=read_names([node]))
+
+
+def expression_code(node: ast.expr, form: str, scope: Scope) -> bytes:
+    """The expression as the chunk function `__rs_chunk__(records)`."""
+    value = copy.deepcopy(node)
+    put_slot(*slot_of(value), ast.Name("__rs_it", ast.Load()))
+    value = ChunkBody([], scope.class_name).visit(value)
+    template = ast.parse("def __rs_chunk__(__rs_it):\n    return None")
+    function = template.body[0]
+    assert isinstance(function, ast.FunctionDef)
+    returned = function.body[0]
+    assert isinstance(returned, ast.Return)
+    if form in {"max", "min"}:
+        assert isinstance(value, ast.Call)
+        key = next((k.value for k in value.keywords if k.arg == "key"), ast.Constant(None))
+        returned.value = ast.Call(ast.Name("__rs_extreme__", ast.Load()), [ast.Name(form, ast.Load()), value.args[0], key], [])
+    elif isinstance(value, ast.SetComp):
+        unique = ast.parse("dict.fromkeys(None)", mode="eval").body
+        assert isinstance(unique, ast.Call)
+        unique.args = [ast.GeneratorExp(value.elt, value.generators)]
+        returned.value = ast.Call(ast.Name("list", ast.Load()), [unique], [])
+    elif form == "list" and not isinstance(value, ast.ListComp):
+        returned.value = ast.Call(ast.Name("list", ast.Load()), [value], [])
+    else:
+        returned.value = value
+    return compiled(template, node, scope)
+
+
+def facts_of_expression(number: int, node: ast.expr, form: str, scope: Scope) -> SiteFacts:
+    """Everything a run needs to know of one comprehension or consuming call."""
+    verdict = classify_expression(node, scope)
+    kind = verdict.kind
+    if kind is SplitKind.ROWS and form != "list":
+        kind = SplitKind.GROUP if form == "Counter" else SplitKind.REDUCE
+    facts = SiteFacts(site=number, file=scope.file, line=node.lineno, form=form, kind=kind, reason=verdict.reason, label=label_of(node))
+    if kind is SplitKind.WHOLE:
+        return facts
+    return replace(facts, code=expression_code(node, form, scope), free=tuple(sorted(verdict.free)))

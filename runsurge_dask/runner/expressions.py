@@ -1,0 +1,66 @@
+"""A comprehension, or a call that consumes one, over something that may be cut."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from runsurge_dask.runner.cutting import Cutting, Operation
+from runsurge_dask.runner.files import SourceFile
+from runsurge_dask.runner.reductions import NOTHING, REDUCTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runsurge_dask.runner.facts import SiteFacts
+    from runsurge_dask.runner.sites import Runtime
+
+
+class Expression(Cutting):
+    """One evaluation of such an expression."""
+
+    def __init__(self, runtime: Runtime, facts: SiteFacts, iterable: Any, as_written: Callable[[Any], Any], partial: Callable[[Any], Any]) -> None:
+        super().__init__(runtime, facts, iterable)
+        self.as_written = as_written
+        self.partial = partial
+        """Its value over some of the records, in the form in which parts are joined."""
+        self.reduction = REDUCTIONS[facts.form]
+        self.parts: list[Any] = []
+
+    def evaluate(self) -> Any:
+        """The value of the expression."""
+        if self.source is None:
+            iterable = self.iterable
+            return self.as_written(iterable.fast_lines() if type(iterable) is SourceFile else iterable)
+        self._take(self.head())
+        if self.cut is None:
+            self.runtime.note_turn(self.facts.site, time.perf_counter() - self.begun)
+            return self._finished()
+        begun = time.perf_counter()
+        rest = self.hand_out(Operation(self.facts, _names_around(self.as_written), self._plan))
+        self.runtime.note_turn(self.facts.site, time.perf_counter() - begun)
+        self._take(rest)
+        return self._finished()
+
+    def _take(self, records: Any) -> None:
+        """Go through records as written."""
+        if not any(self.reduction.is_settled(part) for part in self.parts):
+            self.parts.append(self.partial(records))
+
+    def _finished(self) -> Any:
+        value = self.reduction.finish(self.parts)
+        return self.as_written(iter(())) if value is NOTHING else value
+
+    def _plan(self, part: Any) -> Callable[[], None]:
+        self.reduction.check(part, self.runtime.options["exact"])
+        return lambda: self.parts.append(part)
+
+
+def _names_around(function: Any) -> dict[str, Any]:
+    names = dict(function.__globals__)
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            names[name] = cell.cell_contents
+        except ValueError:
+            continue
+    return names

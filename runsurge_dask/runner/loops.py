@@ -1,0 +1,158 @@
+"""A `for` loop over something that may be cut."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from runsurge_dask.runner.accumulators import check_join, join, starting_value
+from runsurge_dask.runner.cutting import TOKEN, Cutting, Operation
+from runsurge_dask.runner.escape import CannotShip
+from runsurge_dask.runner.facts import Merge, SiteFacts
+from runsurge_dask.runner.files import SourceFile
+from runsurge_dask.runner.selecting import select
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from runsurge_dask.runner.sites import Runtime
+
+_LATE = frozenset({Merge.APPEND, Merge.ADD, Merge.FIRST, Merge.TREE, Merge.YIELD})
+"""These grow in place and cannot refuse; they come after all that can."""
+
+
+class Loop(Cutting):
+    """The object that stands for the iterable in a rewritten loop (see `runner.sites`)."""
+
+    def __init__(self, runtime: Runtime, facts: SiteFacts, iterable: Any) -> None:
+        super().__init__(runtime, facts, iterable)
+        self.pending = False
+        self.yields: list[Any] = []
+        self.values: dict[str, Any] = {}
+        self.bound: dict[str, Any] = {}
+        self.operation: Operation | None = None
+        self._names: Mapping[str, Any] = {}
+        self._frame = id(sys._getframe(2))  # noqa: SLF001 - the frame of the loop tells whether a consumer waits for it
+        if self.source is None:
+            self._stream: Any = iterable.fast_lines() if type(iterable) is SourceFile else iter(iterable)
+        else:
+            self._stream = self._watched_head()
+
+    def __iter__(self) -> Any:
+        return self._stream
+
+    def _watched_head(self) -> Iterator[Any]:
+        yield from self.head()
+        self.pending = self.cut is not None
+        if not self.pending:
+            self.runtime.note_turn(self.facts.site, time.perf_counter() - self.begun)
+
+    def run(self) -> dict[str, Any]:
+        """Run the chunks, or let the consumer of this generator do it; returns the names to bind in the loop's frame."""
+        if self.operation is not None:
+            self.pending = False
+            self._write_places()
+            return self.bound
+        frame = sys._getframe(1)  # noqa: SLF001 - the only way to the names around the loop
+        self._names = {**frame.f_globals, **frame.f_locals}
+        is_awaited = self._frame in self.runtime.captured
+        try:
+            operation = self._prepare()
+        except (CannotShip, KeyError, AttributeError) as refusal:
+            self.runtime.tell({"op": "decline", "site": self.facts.site, "reason": str(refusal)})
+            self.runtime.captured.pop(self._frame, None)
+            self.pending = False
+            self._decline_inner()
+            return {}
+        if is_awaited:
+            self.operation = operation
+            self.runtime.captured[self._frame] = self
+            self.yields, self._stream = [TOKEN], iter(())
+            return {}
+        begun = time.perf_counter()
+        self.pending = False
+        self._stream = self.hand_out(operation)
+        self._write_places()
+        self.runtime.note_turn(self.facts.site, time.perf_counter() - begun)
+        return self.bound
+
+    def go_on(self, reached: tuple[int, int]) -> None:
+        """The consumer has come this far; what is left is given as written."""
+        self.yields = []
+        self._stream = self.rest(*reached) if self.inner is None else iter(self.known_source.generator)
+
+    def _decline_inner(self) -> None:
+        links = self.chain()
+        base = links[0]
+        reached = (base.cut or 0, base.taken)
+        for link in links[:-1]:
+            link.go_on(reached)  # type: ignore[attr-defined]
+        self.go_on(reached)
+
+    def _prepare(self) -> Operation:
+        accumulators = self.facts.accumulators
+        for fact in accumulators:
+            self.values[fact.local] = self.yields if fact.merge is Merge.YIELD else _get_place(self._names, fact.place)
+        starts = {fact.local: starting_value(fact, self.values[fact.local]) for fact in accumulators}
+        grown = {id(self.values[f.local]): (f.local, f.is_shared) for f in accumulators if _is_container(self.values[f.local])}
+        return Operation(self.facts, self._names, self._plan, starts, grown)
+
+    def _write_places(self) -> None:
+        for fact in self.facts.accumulators:
+            if fact.merge is Merge.YIELD:
+                continue
+            if "." in fact.place:
+                _set_place(self._names, fact.place, self.values[fact.local])
+            elif not fact.is_shared:
+                self.bound[fact.place] = self.values[fact.local]
+
+    def _plan(self, outputs: dict[str, Any]) -> Callable[[], None]:
+        """Check one chunk's parts; the deed joins them."""
+        exact = self.runtime.options["exact"]
+        late: list[tuple[Any, Any]] = []
+        early: dict[str, Any] = {}
+        payload: dict[str, Any] = {}
+        for fact, part in zip(self.facts.accumulators, outputs["parts"], strict=True):
+            if fact.merge in _LATE:
+                check_join(fact, self.values[fact.local], part, exact=exact)
+                late.append((fact, part))
+            elif fact.merge is Merge.STORE:
+                late.insert(0, (fact, part))
+            elif fact.merge is Merge.COUNT:
+                early[fact.local] = part
+            elif fact.merge is Merge.SELECT:
+                select(fact, self.values, part, outputs["payload"], early, payload)
+            else:
+                check_join(fact, self.values[fact.local], part, exact=exact)
+
+        def deed() -> None:
+            for fact, part in late:
+                self.values[fact.local] = join(fact, self.values[fact.local], part, exact=exact)
+            for fact, part in zip(self.facts.accumulators, outputs["parts"], strict=True):
+                if fact.merge not in _LATE | {Merge.STORE, Merge.COUNT, Merge.SELECT}:
+                    self.values[fact.local] = join(fact, self.values[fact.local], part, exact=exact)
+            self.values.update(early)
+            self.bound.update(outputs["names"])
+            self.bound.update(payload)
+
+        return deed
+
+
+def _is_container(value: Any) -> bool:
+    return type(value) in {list, dict, set} or hasattr(value, "__dict__") or type(value).__module__ in {"numpy", "collections"}
+
+
+def _get_place(names: Mapping[str, Any], place: str) -> Any:
+    first, *rest = place.split(".")
+    value = names[first]
+    for name in rest:
+        value = getattr(value, name)
+    return value
+
+
+def _set_place(names: Mapping[str, Any], place: str, value: Any) -> None:
+    *above, last = place.split(".")
+    owner = _get_place(names, ".".join(above))
+    if getattr(owner, last, None) is not value:
+        setattr(owner, last, value)
