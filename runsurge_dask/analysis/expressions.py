@@ -105,7 +105,9 @@ def classify_expression(node: ast.expr, scope: Scope) -> Verdict:
     spelled = mentioned(node)
     for function in changing_functions(spelled, scope):
         return Verdict(SplitKind.WHOLE, f"`{function}`, called here, changes what is around it")
-    return Verdict(SplitKind.ROWS, "each row stands alone", free=read_names([node]))
+    inside = copy.deepcopy(node)
+    put_slot(*slot_of(inside), ast.Constant(None))
+    return Verdict(SplitKind.ROWS, "each row stands alone", free=read_names([inside]))
 
 
 def expression_code(node: ast.expr, form: str, scope: Scope) -> bytes:

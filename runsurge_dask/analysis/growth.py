@@ -87,11 +87,25 @@ def explain(growth: Growth) -> Accumulator | None:
     for statement in growth.body:
         _collect(growth, statement)
     explained = {id(node) for event in growth.events for node in event.nodes}
+    own = _reads_of_own_item(growth) - explained
+    if own and growth.events:
+        growth.events[0].reads_itself = True
+        explained |= own
     for node in growth.mentions():
         if id(node) not in explained:
             growth.trouble = node
             return _counter(growth)
     return _combine(growth)
+
+
+def _reads_of_own_item(growth: Growth) -> set[int]:
+    """Mentions that only read the item at the loop's own position, in a loop over distinct positions."""
+    found: set[int] = set()
+    for node in (n for s in growth.body for n in ast.walk(s)):
+        match node:
+            case ast.Subscript(value=table, slice=ast.Name(id=name), ctx=ast.Load()) if growth.index and name == growth.index and place_of(table) == growth.place:
+                found.add(id(table))
+    return found
 
 
 def _find_aliases(growth: Growth) -> None:
@@ -210,24 +224,10 @@ def _assigned(growth: Growth, target: ast.expr, value: ast.expr) -> Iterator[Eve
     elif isinstance(value, ast.BoolOp) and not path[0] and ast.dump(value.values[0]) == same and not _mentions(growth, *value.values[1:]):
         found = [Event([*path[1], value.values[0]], (), Merge.BOOL_OR if isinstance(value.op, ast.Or) else Merge.BOOL_AND)]
     if not found and path[0]:
-        own = _own_item_reads(growth, path[0], target, value)
-        if own is not None:
-            found = [Event([*path[1], *own], path[0], Merge.STORE, first=value, reads_itself=bool(own))]
+        own = _reads_of_own_item(growth)
+        if all(id(n) in own for n in ast.walk(value) if growth.is_mention(n)):
+            found = [Event(list(path[1]), path[0], Merge.STORE, first=value)]
     yield from found
-
-
-def _own_item_reads(growth: Growth, keys: tuple[str | int, ...], target: ast.expr, value: ast.expr) -> list[ast.AST] | None:
-    """Mentions in the value, if all of them are the very item that is stored: `xs[i] = -xs[i]` in a loop over positions."""
-    if not _mentions(growth, value):
-        return []
-    is_own = len(keys) == 1 and isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Name) and target.slice.id == growth.index
-    if not is_own:
-        return None
-    wanted = ast.dump(_as_load(target))
-    items = [n for n in ast.walk(value) if isinstance(n, ast.Subscript) and ast.dump(_as_load(n)) == wanted]
-    inside = [m for item in items for m in ast.walk(item) if growth.is_mention(m)]
-    every = [m for m in ast.walk(value) if growth.is_mention(m)]
-    return inside if len(inside) == len(every) else None
 
 
 def _as_load(node: ast.expr) -> ast.expr:
@@ -477,12 +477,19 @@ def _combine(growth: Growth) -> Accumulator | None:
         return Accumulator(place=place, local=local, merge=roots[0].merge, payload=roots[0].payload, compare=roots[0].compare, key=roots[0].key)
     if kinds == {Merge.STORE}:
         own = any(event.reads_itself for event in events)
-        if own and any(event.keys != ("*",) for event in events):
+        if own and not _stores_own_items(growth):
             return _refuse(growth, events)
         return Accumulator(place=place, local=local, merge=Merge.STORE, reads_itself=own)
     if kinds == {Merge.FIRST} and all(len(event.keys) == 1 for event in events) and len(events) == 1 and not events[0].is_contribution:
         return Accumulator(place=place, local=local, merge=Merge.FIRST)
     return _table(growth, place, local)
+
+
+def _stores_own_items(growth: Growth) -> bool:
+    """Whether every store is to the item at the loop's own position."""
+    stores = [n for s in growth.body for n in ast.walk(s) if isinstance(n, ast.Subscript) and not isinstance(n.ctx, ast.Load) and place_of(n.value) == growth.place]
+    nested = any(len(event.keys) != 1 for event in growth.events)
+    return not nested and all(isinstance(n.slice, ast.Name) and n.slice.id == growth.index for n in stores)
 
 
 def _table(growth: Growth, place: str, local: str) -> Accumulator | None:

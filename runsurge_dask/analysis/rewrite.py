@@ -52,6 +52,8 @@ class _Rewriter(ast.NodeTransformer):
         as_loop = _reading_loop(node) if isinstance(node, ast.While) else None
         if as_loop is not None:
             node = as_loop
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.YieldFrom):
+            node = _yielding_loop(node, node.value.value)
         if isinstance(node, ast.For):
             return self.loop(node)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -214,6 +216,17 @@ def _opened(node: ast.For, facts: SiteFacts) -> list[ast.stmt]:
     inner_loop.iter = ast.copy_location(ast.Name(name, ast.Load()), node.iter)
     inner_loop.orelse[1:] = node.orelse or [ast.copy_location(ast.Pass(), node)]
     return [opening, turns, closing]
+
+
+def _yielding_loop(near: ast.stmt, iterable: ast.expr) -> ast.For:
+    """`yield from xs` as a loop: nobody can send into a generator that only a loop reads."""
+    loop = ast.parse("for __rs_y in None:\n    yield __rs_y").body[0]
+    assert isinstance(loop, ast.For)
+    for inner in ast.walk(loop):
+        if isinstance(inner, ast.stmt | ast.expr):
+            ast.copy_location(inner, near)
+    loop.iter = iterable
+    return loop
 
 
 def _reading_loop(node: ast.While) -> ast.For | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
-from runsurge_dask.analysis.names import SCOPES, bound_names, carried_reads, function_reads, own_nodes, parameter_names
+from runsurge_dask.analysis.names import SCOPES, bound_names, carried_reads, function_reads, own_nodes, parameter_names, read_names
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class Mentions:
             self.table.setdefault(name, set()).update(mentioned(node.value))
             for inner in ast.walk(node.value):
                 if isinstance(inner, ast.Lambda):
-                    self.around.setdefault(name, set()).update((n, _owner(n, above)) for n in mentioned(inner))
+                    self.around.setdefault(name, set()).update((n, _owner(n, above)) for n in read_names([inner]))
 
     def reachable(self, names: set[str]) -> set[str]:
         """Every function or class that code mentioning these names may come to run, by simple name."""
@@ -106,15 +106,14 @@ class Scope:
     def owner(self) -> str:
         return self.function.name if self.function is not None else ""
 
-    def live_after(self, loop: ast.stmt) -> set[str]:
-        """Names that code after this statement may read before it binds them anew."""
+    def live_after(self, loop: ast.stmt) -> set[str] | None:
+        """Names that code after this statement may read before it binds them anew; None where the statement is not found."""
         found: set[str] = set()
-        self._continue(self.body, loop, found)
-        return found
+        return found if self._continue(self.body, loop, found) else None
 
     def _continue(self, suite: list[ast.stmt], loop: ast.stmt, found: set[str]) -> bool:
         for position, statement in enumerate(suite):
-            if statement is loop or (type(statement) is type(loop) and statement.lineno == loop.lineno and statement.col_offset == loop.col_offset):
+            if statement is loop or (statement.lineno, statement.col_offset) == (loop.lineno, loop.col_offset):
                 found |= carried_reads(suite[position + 1 :], set())
                 return True
             if isinstance(statement, SCOPES):

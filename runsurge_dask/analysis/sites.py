@@ -314,7 +314,10 @@ def _live_names(names: set[str], loop: ast.For, scope: Scope) -> set[str]:
     """Those of the names that somebody may still read after the loop."""
     if any(isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id in FRAME_CALLS for n in ast.walk(scope.tree)):
         return names
-    after = scope.live_after(loop) | carried_reads(loop.orelse, set())
+    after = scope.live_after(loop)
+    if after is None:
+        return names
+    after |= carried_reads(loop.orelse, set())
     around = {name for uses in scope.mentions.around.values() for name, owner in uses if owner in {scope.owner, ""}}
     return {name for name in names if name in after or (scope.is_shared(name) and name in around)}
 

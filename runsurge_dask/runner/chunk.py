@@ -104,7 +104,8 @@ class Stage:
         self.watched = {name: value for name, value in environment.items() if not _cannot_change(value)}
         self.stand_ins = {id(value): local for local, value in stand_ins.items()}
         self.digest = self.take_digest()
-        self.mutables = reachable_mutables(self.watched.values())
+        found = reachable_mutables(self.watched.values())
+        self.mutables = None if found is None else found - set(self.stand_ins)
 
     def take_digest(self) -> bytes:
         """A fingerprint of everything around the chunk functions that could carry state."""

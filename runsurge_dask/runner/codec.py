@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 PROTOCOL = 5
 ATOMIC = frozenset({int, float, str, bytes, bool, complex, type(None), type(Ellipsis), range})
-_FROZEN = frozenset({types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType, property, types.CodeType})
+_FROZEN = frozenset({types.BuiltinFunctionType, types.MappingProxyType, types.GetSetDescriptorType, types.MemberDescriptorType, types.MethodDescriptorType, types.WrapperDescriptorType, property, types.CodeType})
 _REACHABLE_LIMIT = 200_000
 """More objects than this around a block are not searched for aliases: the block then runs whole."""
 
@@ -186,9 +186,23 @@ def reachable_mutables(roots: Iterable[object]) -> set[int] | None:
             continue
         if not isinstance(obj, tuple | frozenset | types.FunctionType | types.CellType | type | types.MethodType | functools.partial):
             found.add(id(obj))
-        if not is_array_like(obj):
+        if isinstance(obj, types.FunctionType):
+            waiting.extend(_function_values(obj))
+        elif not is_array_like(obj):
             waiting.extend(gc.get_referents(obj))
     return found
+
+
+def _function_values(function: types.FunctionType) -> list[object]:
+    """What a function can reach: defaults, closure, and the globals that its code spells."""
+    spelled: set[str] = set()
+    codes = [function.__code__]
+    while codes:
+        code = codes.pop()
+        spelled.update(code.co_names)
+        codes.extend(constant for constant in code.co_consts if isinstance(constant, types.CodeType))
+    values: list[object] = [function.__globals__[name] for name in spelled if name in function.__globals__]
+    return [*values, function.__closure__, function.__defaults__, function.__kwdefaults__, *vars(function).values()]
 
 
 def is_array_like(obj: object) -> bool:

@@ -45,6 +45,8 @@ class Bench:
         self.host = ChildProcessHost(warm=warm, environment=self.environment, hash_seed=HASH_SEED)
         self.cluster = EmbeddedCluster(self.host, workers)
         self.workers = workers
+        self.notes: dict[int, str] = {}
+        """Why sites were not cut in the last run, by line."""
 
     def close(self) -> None:
         self.cluster.close()
@@ -73,6 +75,7 @@ class Bench:
             owns_cluster=False,
         )
         status = session.run()
+        self.notes = {program.sites[site - 1].line: note for site, note in session.notes.items()}
         answer = Answer(status, (outside / "stdout").read_bytes(), (outside / "stderr").read_bytes(), _files(folder))
         return answer, session.stages
 

@@ -1,0 +1,360 @@
+"""What goes wrong for a user goes wrong here in the same way: the same text, the same status, no half-written file.
+
+Each case is a folder with a script. It runs twice at the same path, plainly and through `runsurge run --chunks 3`, in
+processes of their own; where RunSurge refuses the script, one line on standard error says where, what and what to do.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+DEADLINE_SECONDS = 60
+"""No run here takes a tenth of this; a run that does has hung."""
+RUN = (sys.executable, "-m", "runsurge_dask", "run")
+OURS = ("runsurge_dask", "__rs", "__runsurge__", "distributed", "<frozen")
+"""Words that no message to a user of `run` may hold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A script that cannot end well, and its inputs; `says` is the end of its standard error."""
+
+    name: str
+    script: str
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    says: str = ""
+    status: int = 1
+    chunks: int = 3
+    left: Sequence[str] = ()
+    """Files that the run leaves beside its inputs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """Everything that a run left behind."""
+
+    status: int
+    stdout: str
+    stderr: str
+    files: Mapping[str, bytes]
+
+
+def lay_out(case: Case, folder: Path) -> None:
+    """Make the folder anew with the case's files."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for name, content in {"script.py": case.script.encode(), **case.files}.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def run_in(folder: Path, command: Sequence[str]) -> Left:
+    """Run a command in a folder, without a terminal."""
+    done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=DEADLINE_SECONDS)
+    return Left(status=done.returncode, stdout=done.stdout, stderr=done.stderr, files=contents(folder))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, hidden ones too."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def run_both(case: Case, folder: Path) -> tuple[Left, Left]:
+    """The plain run and the planned one, each in a fresh folder of the same name."""
+    lay_out(case, folder)
+    plain = run_in(folder, [sys.executable, "script.py"])
+    lay_out(case, folder)
+    return plain, run_in(folder, [*RUN, "--chunks", str(case.chunks), "script.py"])
+
+
+def numbers(rows: int, *, width: int = 2) -> bytes:
+    """A CSV of small numbers with a header."""
+    lines = [",".join("abcd"[:width]), *(",".join(str(row * 3 + column) for column in range(width)) for row in range(rows))]
+    return ("\n".join(lines) + "\n").encode()
+
+
+SUM_OF_B = """import csv
+
+total = 0
+with open("data.csv", newline="") as file:
+    for row in csv.DictReader(file):
+        total += int(row["b"])
+print(total)
+"""
+SPOILED_IN_CHUNK_7 = """import csv
+
+with open("data.csv", newline="") as file:
+    rows = list(csv.reader(file))[1:]
+with open("first.txt", "w") as first:
+    for row in rows:
+        first.write(row[0] + "\\n")
+print("first is finished")
+with open("second.txt", "w") as second:
+    for row in rows:
+        second.write(f"{100 / (int(row[0]) - 195):.3f}\\n")
+print("never reached")
+"""
+"""90 rows in 9 chunks; the value 195 stands in row 65, in chunk 7."""
+
+FAILING = [
+    Case(
+        name="a missing file",
+        script='total = 0\nfor line in open("nothing.txt"):\n    total += len(line)\nprint(total)\n',
+        says="FileNotFoundError: [Errno 2] No such file or directory: 'nothing.txt'\n",
+    ),
+    Case(
+        name="a row of the CSV with a column too many",
+        script='import csv\n\ntotals = []\nwith open("data.csv", newline="") as file:\n    for a, b in csv.reader(file):\n        totals.append(a + b)\nprint(len(totals))\n',
+        files={"data.csv": numbers(39) + b"1,2,3\n" + numbers(60)},
+        says="ValueError: too many values to unpack (expected 2)\n",
+    ),
+    Case(
+        name="data in another encoding from the middle on",
+        script='total = 0\nwith open("data.txt", encoding="utf-8") as file:\n    for line in file:\n        total += len(line)\nprint(total)\n',
+        files={"data.txt": "na\u00efve\n".encode() * 5000 + "na\u00efve\n".encode("latin-1") * 5000},
+        says="invalid continuation byte\n",
+    ),
+    Case(
+        name="an empty input file",
+        script='import csv\n\nwith open("data.csv", newline="") as file:\n    reader = csv.reader(file)\n    header = next(reader)\n    for row in reader:\n        print(row)\n',
+        files={"data.csv": b""},
+        says="StopIteration\n",
+    ),
+    Case(name="a column that is not there", script=SUM_OF_B, files={"data.csv": numbers(50, width=1)}, says="KeyError: 'b'\n"),
+    Case(
+        name="a folder where the output should be",
+        script='import csv\n\nwith open("data.csv", newline="") as file, open("out", "w") as out:\n    for row in csv.reader(file):\n        out.write(row[0])\n',
+        files={"data.csv": numbers(50), "out/inside.txt": b"kept"},
+        says="IsADirectoryError: [Errno 21] Is a directory: 'out'\n",
+    ),
+    Case(
+        name="an exit with a status in the loop",
+        script='import sys\n\nfor number in range(90):\n    if number == 50:\n        print("enough")\n        sys.exit(3)\nprint("never reached")\n',
+        status=3,
+    ),
+    Case(
+        name="an exit with a message in a comprehension",
+        script='import sys\n\ndef check(number):\n    if number == 50:\n        sys.exit("too large")\n    return number\n\nprint([check(number) for number in range(90)])\n',
+        says="too large\n",
+    ),
+    Case(
+        name="a function of the user's that raises deep down",
+        script="def inner(number):\n    return 1 / (40 - number)\n\ndef outer(number):\n    return inner(number) + 1\n\nout = []\nfor number in range(90):\n    out.append(outer(number))\nprint(out)\n",
+        says="ZeroDivisionError: division by zero\n",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", FAILING, ids=lambda case: case.name)
+def test_a_script_fails_as_it_does_under_plain_python(case: Case, tmp_path: Path) -> None:
+    """Status, both texts and all files are those of `python script.py`."""
+    plain, planned = run_both(case, tmp_path / "job")
+    assert plain.status == case.status
+    assert plain.stderr.endswith(case.says)
+    assert planned == plain
+
+
+def test_zero_rows_after_the_header_are_an_answer(tmp_path: Path) -> None:
+    """Nothing to cut is not an error."""
+    plain, planned = run_both(Case(name="no rows", script=SUM_OF_B, files={"data.csv": b"a,b\n"}), tmp_path / "job")
+    assert plain.stdout == "0\n"
+    assert planned == plain
+
+
+def test_a_raise_in_chunk_7_of_9_keeps_the_finished_file_and_drops_the_unfinished(tmp_path: Path) -> None:
+    """The first file is whole, the second one gone, the traceback is the user's, and nothing hidden is left."""
+    case = Case(name="chunk 7", script=SPOILED_IN_CHUNK_7, files={"data.csv": numbers(90)}, chunks=9)
+    plain, planned = run_both(case, tmp_path / "job")
+    assert planned.status == plain.status == 1
+    assert planned.stdout == plain.stdout == "first is finished\n"
+    assert planned.stderr == plain.stderr
+    assert "line 11, in <module>" in planned.stderr
+    assert set(planned.files) == {"script.py", "data.csv", "first.txt"}
+    assert planned.files["first.txt"] == plain.files["first.txt"]
+
+
+def test_no_word_of_ours_is_in_the_traceback(tmp_path: Path) -> None:
+    """The user is told of the user's file and of nothing else."""
+    lay_out(Case(name="chunk 7", script=SPOILED_IN_CHUNK_7, files={"data.csv": numbers(90)}), tmp_path / "job")
+    planned = run_in(tmp_path / "job", [*RUN, "--chunks", "9", "script.py"])
+    assert "ZeroDivisionError" in planned.stderr
+    assert [word for word in OURS if word in planned.stderr] == []
+
+
+REFUSED = [
+    Case(name="a syntax error", script="print(1)\nfor x in (1, 2:\n    print(x)\n", says="script.py, line 2: syntax error: "),
+    Case(name="an empty script", script="", says="script.py: Bad program format: "),
+    Case(name="nothing but comments", script="# to be written\n\n", says="script.py: Bad program format: "),
+    Case(name="functions and no main", script="def work(rows):\n    return len(rows)\n", says="script.py: Bad program format: "),
+    Case(name="a null byte", script="print(1)\n\0\n", says="script.py"),
+]
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
+def test_a_script_that_is_no_program_is_refused_in_one_line(case: Case, tmp_path: Path) -> None:
+    """Nothing runs, and the line says where."""
+    lay_out(case, tmp_path / "job")
+    check_refusal(run_in(tmp_path / "job", [*RUN, "--chunks", "3", "script.py"]), case.says)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("missing.py", "missing.py: there is no such script. "),
+        (".", ".: this is a folder, not a script. "),
+        ("binary.py", "binary.py: the script is not readable text "),
+        ("missing/script.py", "missing/script.py: there is no such script. "),
+        ("script.py/more.py", "script.py/more.py: the script cannot be read "),
+    ],
+)
+def test_a_path_that_is_no_script_is_refused_in_one_line(name: str, says: str, tmp_path: Path) -> None:
+    """Whatever the path names, the message begins with it."""
+    (tmp_path / "script.py").write_text("print(1)\n")
+    (tmp_path / "binary.py").write_bytes(bytes(range(256)) * 4)
+    check_refusal(run_in(tmp_path, [*RUN, name]), says)
+
+
+def check_refusal(left: Left, says: str) -> None:
+    """One line on standard error, status 1, and no output."""
+    assert left.stderr.startswith("runsurge: error: ")
+    assert says in left.stderr
+    assert left.stderr.count("\n") == 1
+    assert left.status == 1
+    assert left.stdout == ""
+
+
+MAIN_WITH_TO_JSON = """class Mean:
+    def __init__(self, total, count):
+        self.total, self.count = total, count
+
+    def to_json(self):
+        return {"mean": self.total / self.count}
+
+
+def main():
+    total = 0
+    for number in range(1, 100):
+        total += number
+    return {"of": [1, 99], "result": Mean(total, 99), "name": "M\u00fcller"}
+"""
+
+
+def test_what_main_returns_becomes_json(tmp_path: Path) -> None:
+    """A file of functions with `main()` is called, and types may bring their own `to_json`."""
+    lay_out(Case(name="main", script=MAIN_WITH_TO_JSON), tmp_path / "job")
+    planned = run_in(tmp_path / "job", [*RUN, "--chunks", "3", "script.py"])
+    assert planned.stdout == '{"of": [1, 99], "result": {"mean": 50.0}, "name": "M\\u00fcller"}\n'
+    assert (planned.status, planned.stderr) == (0, "")
+
+
+def test_a_main_that_raises_shows_the_user_s_traceback(tmp_path: Path) -> None:
+    """Its file and line, and nothing of what called it."""
+    script = "def main():\n    total = 0\n    for number in range(90):\n        total += 1 // (70 - number)\n    return total\n"
+    lay_out(Case(name="main", script=script), tmp_path / "job")
+    planned = run_in(tmp_path / "job", [*RUN, "--chunks", "3", "script.py"])
+    assert planned.status == 1
+    assert "line 4, in main\n" in planned.stderr
+    assert planned.stderr.endswith("ZeroDivisionError: integer division or modulo by zero\n")
+    assert [word for word in OURS if word in planned.stderr] == []
+
+
+def test_a_main_whose_value_is_no_json_is_an_error_of_one_kind(tmp_path: Path) -> None:
+    """The user hears which type has no JSON form, without our code in a traceback."""
+    lay_out(Case(name="main", script="def main():\n    return {1, 2}\n"), tmp_path / "job")
+    planned = run_in(tmp_path / "job", [*RUN, "script.py"])
+    assert planned.status == 1
+    assert "Object of type set is not JSON serializable" in planned.stderr
+    assert [word for word in OURS if word in planned.stderr] == []
+
+
+ENDLESS = """def work(number):
+    with open("gate") as gate:
+        gate.read()
+    while True:
+        number += 1
+    return number
+
+
+with open("out.txt", "w") as out:
+    for number in range(90):
+        print(work(number), file=out)
+"""
+
+
+def test_ctrl_c_ends_everything_and_leaves_nothing(tmp_path: Path) -> None:
+    """Exit status 130, the user's traceback, no process and no file."""
+    lay_out(Case(name="endless", script=ENDLESS), tmp_path / "job")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    gate = Gate(tmp_path / "job" / "gate")
+    mark = f"RUNSURGE_TEST_{uuid.uuid4().hex}"
+    environment = {**os.environ, mark: "1", "TMPDIR": str(temporary)}
+    command = [*RUN, "--chunks", "3", "--workers", "2", "script.py"]
+    with subprocess.Popen(
+        command, cwd=tmp_path / "job", env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            gate.wait_for_a_reader()
+            assert len(processes_with(mark)) >= len(("client", "runner", "driver", "chunk"))
+            os.killpg(process.pid, signal.SIGINT)
+            stdout, stderr = process.communicate(timeout=DEADLINE_SECONDS)
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert stdout == ""
+    assert stderr.endswith("\nKeyboardInterrupt\n")
+    assert [word for word in OURS if word in stderr] == []
+    assert processes_with(mark) == []
+    assert set(contents(tmp_path / "job")) == {"script.py"}
+    assert contents(temporary) == {}
+
+
+class Gate:
+    """A named pipe that the loop reads first: its opening tells that the loop is under way."""
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        self._opening = threading.Thread(target=self._open, args=(path,), daemon=True)
+        self._opening.start()
+
+    @staticmethod
+    def _open(path: Path) -> None:
+        with path.open("w"):  # returns when somebody reads; closing it lets him go on
+            pass
+
+    def wait_for_a_reader(self) -> None:
+        """Return once the loop has begun.
+
+        Raises:
+            TimeoutError: it never did.
+        """
+        self._opening.join(DEADLINE_SECONDS)
+        if self._opening.is_alive():
+            raise TimeoutError("nobody came to the gate")
+
+
+def processes_with(mark: str) -> list[int]:
+    """Processes that were started with a variable of this name."""
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit() and mark in _environment_of(path)]
+
+
+def _environment_of(process: Path) -> str:
+    try:
+        return (process / "environ").read_text(errors="replace")
+    except OSError:
+        return ""
