@@ -146,3 +146,32 @@ def facts_of_expression(number: int, node: ast.expr, form: str, scope: Scope) ->
     if kind is SplitKind.WHOLE:
         return facts
     return replace(facts, code=expression_code(node, form, scope), free=tuple(sorted(verdict.free)))
+
+
+_POOL_METHODS = frozenset({"map", "starmap", "imap", "imap_unordered"})
+_POOL_MODULES = frozenset({"concurrent", "multiprocessing", "joblib"})
+_POOL_CODE = "def __rs_chunk__(__rs_it):\n    return [__rs_c[0](*__rs_c[1], **__rs_c[2]) for __rs_c in __rs_it]"
+
+
+def imported_pools(tree: ast.Module) -> set[str]:
+    """Modules of the standard library, and joblib, whose pools a module imports."""
+    found = {alias.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names}
+    found |= {n.module.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module}
+    return found & _POOL_MODULES
+
+
+def is_pool_call(node: ast.Call, pools: AbstractSet[str]) -> bool:
+    """Whether a call may hand a function and its data to a pool; the runtime sees which object it is."""
+    if not pools or not node.args:
+        return False
+    if isinstance(node.func, ast.Attribute):
+        return node.func.attr in _POOL_METHODS
+    return "joblib" in pools and isinstance(node.func, ast.Call | ast.Name) and (called_name(node.func) == "Parallel" if isinstance(node.func, ast.Call) else node.func.id.lower().startswith("parallel"))
+
+
+def facts_of_pool(number: int, node: ast.Call, scope: Scope) -> SiteFacts:
+    """A call of a pool: the data are cut as the pool would have cut them."""
+    return SiteFacts(
+        site=number, file=scope.file, line=node.lineno, form="pool", kind=SplitKind.ROWS,
+        reason="the script itself hands these out to a pool", label=label_of(node), code=compiled(ast.parse(_POOL_CODE), node, scope),
+    )  # fmt: skip

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from runsurge_dask.analysis.names import bound_names, own_nodes
 from runsurge_dask.analysis.scopes import Mentions, Scope
 from runsurge_dask.analysis.expressions import called_name as _called_name
-from runsurge_dask.analysis.expressions import consumed_form, facts_of_expression, put_slot, slot_of
+from runsurge_dask.analysis.expressions import consumed_form, facts_of_expression, facts_of_pool, imported_pools, is_pool_call, put_slot, slot_of
 from runsurge_dask.analysis.expressions import get_slot as _get_slot
 from runsurge_dask.analysis.sites import facts_of_loop
 from runsurge_dask.knowledge.calls import REDUCING_BUILTINS
@@ -42,6 +42,7 @@ class _Rewriter(ast.NodeTransformer):
         self.shadowed = shadowed
         self.facts: list[SiteFacts] = []
         self.next_site = first_site
+        self.pools = imported_pools(scope.tree)
         self.in_class = False
         self.is_frozen = False
 
@@ -133,6 +134,8 @@ class _Rewriter(ast.NodeTransformer):
             node.args = others
             node.args[position] = self.expression(node.args[position], "list")
             return node
+        if is_pool_call(node, self.pools):
+            self.facts.append(facts_of_pool(self.take_number(), node, self.scope))
         self.generic_visit(node)
         return node
 

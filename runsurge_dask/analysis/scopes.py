@@ -53,9 +53,6 @@ class Mentions:
                 continue
             found.add(name)
             waiting.extend(other for other in self.table[name] if other in self.table and other not in found)
-            if "__init__" in self.table and name[:1].isupper():
-                waiting.append("__init__")
-            waiting.extend(m for m in self.table[name] if m.startswith("__") and m in self.table)
         return found
 
     def read_around(self, names: set[str], owner: str) -> set[str]:

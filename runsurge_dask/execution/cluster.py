@@ -33,7 +33,7 @@ class EmbeddedCluster:
         logging.getLogger("distributed").setLevel(logging.ERROR)
         settings: dict[str, Any] = {"distributed.worker.memory.target": False, "distributed.worker.memory.spill": False, "distributed.worker.memory.pause": False, "distributed.worker.memory.terminate": False, "distributed.scheduler.work-stealing": True, "distributed.admin.system-monitor.gil.enabled": False}
         self._config = dask.config.set(settings)
-        self._cluster = LocalCluster(processes=False, n_workers=workers, threads_per_worker=1, dashboard_address=None, memory_limit=0, silence_logs=logging.ERROR)
+        self._cluster = LocalCluster(processes=False, n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", memory_limit=0, silence_logs=logging.ERROR)
         self.client = Client(self._cluster, set_as_default=False)
         self.slots = [RunnerSlot(host) for _ in range(workers)]
         for worker, slot in zip(self._cluster.workers.values(), self.slots, strict=True):

@@ -113,6 +113,7 @@ class Session:
             {
                 "main": program.main.rewritten,
                 "doc": program.doc,
+                "imports": sorted(program.imports),
                 "sites": {facts.site: facts for facts in program.sites},
                 "modules": {code.name: (code.file, code.rewritten, code.is_package) for code in program.modules},
                 "pairs": [(code.rewritten, code.plain) for code in codes],

@@ -40,7 +40,7 @@ def propose_cuts(request: Mapping[str, Any], options: CutOptions) -> dict[str, A
     is_file = request["source"] != "items"
     size = request["end"] - request["start"]
     seconds = request["seconds_per_unit"]
-    if not options.chunks:
+    if not options.chunks and not request["is_asked_for"]:
         assumed = UNMEASURED_SECONDS_PER_UNIT["bytes" if is_file else "items"]
         total = size * (assumed if seconds is None else seconds)
         if total < options.worth_seconds:

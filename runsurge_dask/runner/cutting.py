@@ -67,13 +67,15 @@ class Cutting:
         self.begun = time.perf_counter()
         self.seconds_per_unit: float | None = None
         self.is_complete = False
+        self.is_asked_for = False
+        """The script itself asks for this to run in parallel, and nothing of it may run in the driver."""
         if self.source is not None and self.source.kind == "stream" and facts.is_indexed:
             self.runtime.captured.pop(self.source.frame, None)
             self.source = None
 
     @property
     def is_forced(self) -> bool:
-        return bool(self.runtime.options["chunks"])
+        return self.is_asked_for or bool(self.runtime.options["chunks"])
 
     @property
     def known_source(self) -> Source:
@@ -259,6 +261,7 @@ class Cutting:
         proposal: wire.Header = {
             "op": "propose", "site": site, "source": source.kind, "start": first,
             "seconds_per_unit": self.seconds_per_unit, "needs_index": needs_index,
+            "is_asked_for": self.is_asked_for,
         }  # fmt: skip
         if source.is_file:
             quote = source.csv_arguments["quotechar"] if source.csv_arguments and source.csv_arguments["quoting"] != 3 else None  # noqa: PLR2004 - csv.QUOTE_NONE

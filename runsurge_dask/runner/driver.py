@@ -89,7 +89,7 @@ def _prepare(header: Mapping[str, Any], program: Mapping[str, Any], runtime: Run
     sys.meta_path.insert(0, _UserModules(program["modules"], runtime))
     files.install()
     sources.install()
-    idioms.install(runtime)
+    idioms.install(runtime, program["imports"])
     _hide_our_frames()
     _set_blas_threads()
 

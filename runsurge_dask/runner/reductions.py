@@ -75,6 +75,7 @@ REDUCTIONS: dict[str, Reduction] = {
     row.form: row
     for row in (
         Reduction(form="list", finish=_join_lists),
+        Reduction(form="pool", finish=_join_lists),
         Reduction(form="set", finish=_join_by_update(set)),
         Reduction(form="dict", finish=_join_by_update(dict)),
         Reduction(form="Counter", finish=_join_by_update(Counter)),

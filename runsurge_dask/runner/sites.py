@@ -65,7 +65,7 @@ class Runtime:
 
     def loop(self, site: int, iterable: Any) -> Any:
         """Open the site of a `for` loop."""
-        if self._is_closed(site):
+        if self.is_closed(site):
             return Uncut(iterable)
         return Loop(self, self.sites[site], iterable)
 
@@ -75,13 +75,13 @@ class Runtime:
 
     def comp(self, site: int, iterable: Any, as_written: Callable[[Any], Any], partial: Callable[[Any], Any] | None = None) -> Any:
         """A comprehension, or a call that consumes one; `partial` gives its value in the form in which parts are joined."""
-        if self._is_closed(site):
+        if self.is_closed(site):
             return as_written(iterable)
         return Expression(self, self.sites[site], iterable, as_written, partial or as_written).evaluate()
 
     extreme = staticmethod(extreme)
 
-    def _is_closed(self, site: int) -> bool:
+    def is_closed(self, site: int) -> bool:
         """Whether this site is not to be looked at now: nested in another, in a thread or a process of the user's, or never worth it."""
         return self.busy or site in self._is_off or (os.getpid(), threading.get_ident()) != self._owner
 

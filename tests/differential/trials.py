@@ -1,0 +1,151 @@
+"""Trials: one random program, plainly and planned, and what differs.
+
+    with Trials(scratch) as trials:
+        trial = trials.run(program)
+        trial.differences       empty where the two answers are the same
+        trial.is_split          whether some stage had at least two accepted chunks
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from tests.differential import plain_server
+from tests.differential.compare import Answer, Bench, differences
+from tests.differential.programs import MODULES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runsurge_contracts.run import StageReport
+    from tests.differential.programs import RandomProgram
+
+WARM = ("runsurge_dask.runner.driver", "runsurge_dask.runner.chunk")
+"""Imported before the first fork: a driver and its chunk children then start in 4 ms instead of 50."""
+TIME_LIMIT_SECONDS = 30
+"""A planned run of a random program takes 0.1 s; one that takes this long hangs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What came of one program."""
+
+    differences: tuple[str, ...]
+    is_split: bool
+    status: int
+    """The exit status of the plain run."""
+    stages: tuple[StageReport, ...] = ()
+
+
+class Overdue(Exception):  # noqa: N818 - a planned run that hangs is a finding, not an error of the tests
+    """The planned run took too long."""
+
+
+class PlainHost:
+    """Runs scripts plainly, in forks of one warm interpreter."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.channel, theirs = socket.socketpair()
+        with theirs:
+            command = [sys.executable, plain_server.__file__, str(theirs.fileno()), *MODULES, "dataclasses"]
+            self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=dict(environment), stdin=subprocess.DEVNULL)
+        self.answers = self.channel.makefile("r", encoding="utf-8")
+
+    def run(self, folder: Path, streams: Path) -> Answer:
+        """The answer of `python script.py` in this folder."""
+        stdout, stderr = streams / "stdout", streams / "stderr"
+        self.channel.sendall(json.dumps([str(folder), str(stdout), str(stderr)]).encode() + b"\n")
+        status = int(self.answers.readline())
+        return Answer(status, stdout.read_bytes(), stderr.read_bytes(), read_folder(folder))
+
+    def close(self) -> None:
+        """End the interpreter."""
+        self.answers.close()
+        self.channel.close()
+        self.process.wait()
+
+
+def read_folder(folder: Path) -> dict[str, bytes]:
+    """All files of a folder with their contents."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+class Trials:
+    """Everything that trials need, kept warm."""
+
+    def __init__(self, scratch: Path) -> None:
+        self.scratch = scratch
+        self.count = 0
+        self.bench = Bench(warm=WARM)
+        self.plain = PlainHost(self.bench.environment)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all processes."""
+        self.plain.close()
+        self.bench.close()
+
+    def run(self, program: RandomProgram) -> Trial:
+        """Both runs of one program, compared."""
+        self.count += 1
+        home = self.scratch / str(self.count)
+        plain_folder, planned_folder, streams = home / "plain", home / "planned", home / "streams"
+        program.lay_out(plain_folder)
+        program.lay_out(planned_folder)
+        streams.mkdir()
+        try:
+            plain = self.plain.run(plain_folder, streams)
+            planned, stages = self._run_planned(planned_folder, program.chunks)
+        except Exception as error:  # the compiler itself failed on a valid program: as wrong as a wrong answer
+            return Trial(differences=(f"the planned run raised {type(error).__name__}: {error}",), is_split=False, status=0)
+        else:
+            found = differences(plain, planned, (plain_folder, planned_folder))
+            return Trial(differences=tuple(found), is_split=any(stage.is_split for stage in stages), status=plain.status, stages=tuple(stages))
+        finally:
+            shutil.rmtree(home)
+
+    def _run_planned(self, folder: Path, chunks: int) -> tuple[Answer, list[StageReport]]:
+        def stop(*_: Any) -> None:
+            raise Overdue(f"no answer in {TIME_LIMIT_SECONDS} s")
+
+        previous = signal.signal(signal.SIGALRM, stop)
+        signal.alarm(TIME_LIMIT_SECONDS)
+        try:
+            return self.bench.run_planned(folder, chunks=chunks)
+        except Overdue:
+            self._renew()
+            raise
+        finally:
+            signal.alarm(0)
+            signal.signal(signal.SIGALRM, previous)
+
+    def _renew(self) -> None:
+        signal.alarm(0)
+        self.bench.close()
+        self.bench = Bench(warm=WARM)
+
+    def differs_from_interpreter(self, program: RandomProgram) -> list[str]:
+        """How the fork's answer differs from that of a real `python script.py`; empty where it does not."""
+        self.count += 1
+        home = self.scratch / str(self.count)
+        forked, real, streams = home / "forked", home / "real", home / "streams"
+        program.lay_out(forked)
+        program.lay_out(real)
+        streams.mkdir()
+        try:
+            return differences(self.bench.run_plain(real), self.plain.run(forked, streams), (real, forked))
+        finally:
+            shutil.rmtree(home)
