@@ -5,7 +5,7 @@ For example, of a run:
     map-reduce: 1 of 2 sites cut, 1 stage, 1.30 s in all
     line  statement      kind    stages  chunks  records  seconds
       10  for r in rows  reduce       1     3/3      100     0.07
-    ran as written:
+    not cut:
       line 15: whole: `state` is carried from row to row
 
 and of a plan, one row for each site, one for each block without any, and which block comes after which.
@@ -81,7 +81,7 @@ def _reasons(outcome: Outcome) -> Iterator[str]:
     cut = _cut_sites(outcome.stages)
     left = [decision for site, decision in enumerate(outcome.decisions, 1) if site not in cut]
     if left:
-        yield "ran as written:"
+        yield "not cut:"
     for decision in left[:MOST_REASONS]:
         yield f"  line {decision.line}: {decision.kind}: {one_line(decision.reason)}"
     if len(left) > MOST_REASONS:

@@ -39,8 +39,6 @@ class Case:
     says: str = ""
     status: int = 1
     chunks: int = 3
-    left: Sequence[str] = ()
-    """Files that the run leaves beside its inputs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +63,8 @@ def lay_out(case: Case, folder: Path) -> None:
 
 def run_in(folder: Path, command: Sequence[str]) -> Left:
     """Run a command in a folder, without a terminal."""
-    done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=DEADLINE_SECONDS)
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    done = subprocess.run(command, cwd=folder, **streams, text=True, check=False, timeout=DEADLINE_SECONDS)
     return Left(status=done.returncode, stdout=done.stdout, stderr=done.stderr, files=contents(folder))
 
 
@@ -111,52 +110,159 @@ print("never reached")
 """
 """90 rows in 9 chunks; the value 195 stands in row 65, in chunk 7."""
 
+MISSING_FILE = """
+total = 0
+for line in open("nothing.txt"):
+    total += len(line)
+print(total)
+"""
+PAIRS = """
+import csv
+
+totals = []
+with open("data.csv", newline="") as file:
+    for a, b in csv.reader(file):
+        totals.append(a + b)
+print(len(totals))
+"""
+LETTERS = """
+total = 0
+with open("data.txt", encoding="utf-8") as file:
+    for line in file:
+        total += len(line)
+print(total)
+"""
+HEADER = """
+import csv
+
+with open("data.csv", newline="") as file:
+    reader = csv.reader(file)
+    header = next(reader)
+    for row in reader:
+        print(row)
+"""
+COPY = """
+import csv
+
+with open("data.csv", newline="") as file, open("out", "w") as out:
+    for row in csv.reader(file):
+        out.write(row[0])
+"""
+EXIT_IN_LOOP = """
+import sys
+
+for number in range(90):
+    if number == 50:
+        print("enough")
+        sys.exit(3)
+print("never reached")
+"""
+EXIT_IN_FUNCTION = """
+import sys
+
+def check(number):
+    if number == 50:
+        sys.exit("too large")
+    return number
+
+print([check(number) for number in range(90)])
+"""
+DEEP = """
+def inner(number):
+    return 1 / (40 - number)
+
+def outer(number):
+    return inner(number) + 1
+
+out = []
+for number in range(90):
+    out.append(outer(number))
+print(out)
+"""
+CHAINED = """
+def check(number):
+    try:
+        return 10 / (number - 40)
+    except ZeroDivisionError as error:
+        raise ValueError(f"row {number}") from error
+
+print(sum(check(number) for number in range(90)))
+"""
+UNHASHABLE = """
+seen = {}
+for number in range(90):
+    key = [number] if number == 40 else number
+    seen[key] = True
+print(len(seen))
+"""
+MISSPELT = """
+rows = list(range(90))
+total = 0
+for row in rows:
+    total += rowe
+print(total)
+"""
+ENDLESS_RECURSION = """
+def descend(number):
+    return descend(number + 1)
+
+print([descend(number) for number in range(9)])
+"""
+HOOKED = """
+import sys
+
+def tell(kind, error, trace):
+    print(kind.__name__, error, trace.tb_lineno, trace.tb_next, file=sys.stderr)
+
+sys.excepthook = tell
+out = []
+for number in range(90):
+    out.append(1 / (number - 40))
+"""
+LOGGED = """
+import logging
+
+def check(number):
+    if number == 40:
+        logging.warning("a strange number: %d", number)
+    return number
+
+print(sum([check(number) for number in range(90)]))
+"""
+BROKEN_MODULE = """
+print("first")
+import broken
+"""
+LATIN_FROM_THE_MIDDLE = "na\u00efve\n".encode() * 5000 + "na\u00efve\n".encode("latin-1") * 5000
+
 FAILING = [
+    Case(name="a missing file", script=MISSING_FILE, says="No such file or directory: 'nothing.txt'\n"),
     Case(
-        name="a missing file",
-        script='total = 0\nfor line in open("nothing.txt"):\n    total += len(line)\nprint(total)\n',
-        says="FileNotFoundError: [Errno 2] No such file or directory: 'nothing.txt'\n",
-    ),
-    Case(
-        name="a row of the CSV with a column too many",
-        script='import csv\n\ntotals = []\nwith open("data.csv", newline="") as file:\n    for a, b in csv.reader(file):\n        totals.append(a + b)\nprint(len(totals))\n',
+        name="a row with a column too many",
+        script=PAIRS,
         files={"data.csv": numbers(39) + b"1,2,3\n" + numbers(60)},
         says="ValueError: too many values to unpack (expected 2)\n",
     ),
-    Case(
-        name="data in another encoding from the middle on",
-        script='total = 0\nwith open("data.txt", encoding="utf-8") as file:\n    for line in file:\n        total += len(line)\nprint(total)\n',
-        files={"data.txt": "na\u00efve\n".encode() * 5000 + "na\u00efve\n".encode("latin-1") * 5000},
-        says="invalid continuation byte\n",
-    ),
-    Case(
-        name="an empty input file",
-        script='import csv\n\nwith open("data.csv", newline="") as file:\n    reader = csv.reader(file)\n    header = next(reader)\n    for row in reader:\n        print(row)\n',
-        files={"data.csv": b""},
-        says="StopIteration\n",
-    ),
+    Case(name="another encoding from the middle on", script=LETTERS, files={"data.txt": LATIN_FROM_THE_MIDDLE}, says="continuation byte\n"),
+    Case(name="an empty input file", script=HEADER, files={"data.csv": b""}, says="StopIteration\n"),
+    Case(name="no rows after the header", script=SUM_OF_B, files={"data.csv": b"a,b\n"}, status=0),
     Case(name="a column that is not there", script=SUM_OF_B, files={"data.csv": numbers(50, width=1)}, says="KeyError: 'b'\n"),
     Case(
         name="a folder where the output should be",
-        script='import csv\n\nwith open("data.csv", newline="") as file, open("out", "w") as out:\n    for row in csv.reader(file):\n        out.write(row[0])\n',
+        script=COPY,
         files={"data.csv": numbers(50), "out/inside.txt": b"kept"},
         says="IsADirectoryError: [Errno 21] Is a directory: 'out'\n",
     ),
-    Case(
-        name="an exit with a status in the loop",
-        script='import sys\n\nfor number in range(90):\n    if number == 50:\n        print("enough")\n        sys.exit(3)\nprint("never reached")\n',
-        status=3,
-    ),
-    Case(
-        name="an exit with a message in a comprehension",
-        script='import sys\n\ndef check(number):\n    if number == 50:\n        sys.exit("too large")\n    return number\n\nprint([check(number) for number in range(90)])\n',
-        says="too large\n",
-    ),
-    Case(
-        name="a function of the user's that raises deep down",
-        script="def inner(number):\n    return 1 / (40 - number)\n\ndef outer(number):\n    return inner(number) + 1\n\nout = []\nfor number in range(90):\n    out.append(outer(number))\nprint(out)\n",
-        says="ZeroDivisionError: division by zero\n",
-    ),
+    Case(name="an exit with a status in the loop", script=EXIT_IN_LOOP, status=3),
+    Case(name="an exit with a message in a function", script=EXIT_IN_FUNCTION, says="too large\n"),
+    Case(name="a raise deep down", script=DEEP, says="ZeroDivisionError: division by zero\n"),
+    Case(name="a raise from another one", script=CHAINED, says="ValueError: row 40\n"),
+    Case(name="a key that cannot be one", script=UNHASHABLE, says="TypeError: unhashable type: 'list'\n"),
+    Case(name="a misspelt name", script=MISSPELT, says="name 'rowe' is not defined. Did you mean: 'rows'?\n"),
+    Case(name="an endless recursion", script=ENDLESS_RECURSION, says="RecursionError: maximum recursion depth exceeded\n"),
+    Case(name="a hook of the user's own", script=HOOKED, says="None\n"),
+    Case(name="a warning that is logged", script=LOGGED, says="WARNING:root:a strange number: 40\n", status=0),
+    Case(name="a module that is no Python", script=BROKEN_MODULE, files={"broken.py": b"def f(:\n"}, says="SyntaxError: invalid syntax\n"),
 ]
 
 
@@ -166,13 +272,6 @@ def test_a_script_fails_as_it_does_under_plain_python(case: Case, tmp_path: Path
     plain, planned = run_both(case, tmp_path / "job")
     assert plain.status == case.status
     assert plain.stderr.endswith(case.says)
-    assert planned == plain
-
-
-def test_zero_rows_after_the_header_are_an_answer(tmp_path: Path) -> None:
-    """Nothing to cut is not an error."""
-    plain, planned = run_both(Case(name="no rows", script=SUM_OF_B, files={"data.csv": b"a,b\n"}), tmp_path / "job")
-    assert plain.stdout == "0\n"
     assert planned == plain
 
 
@@ -282,7 +381,8 @@ def test_a_main_whose_value_is_no_json_is_an_error_of_one_kind(tmp_path: Path) -
     assert [word for word in OURS if word in planned.stderr] == []
 
 
-ENDLESS = """def work(number):
+ENDLESS = """
+def work(number):
     with open("gate") as gate:
         gate.read()
     while True:
@@ -296,18 +396,17 @@ with open("out.txt", "w") as out:
 """
 
 
-def test_ctrl_c_ends_everything_and_leaves_nothing(tmp_path: Path) -> None:
-    """Exit status 130, the user's traceback, no process and no file."""
-    lay_out(Case(name="endless", script=ENDLESS), tmp_path / "job")
-    temporary = tmp_path / "temporary"
+@pytest.mark.parametrize("chunks", ["2", "6"])
+def test_ctrl_c_ends_everything_and_leaves_nothing(chunks: str, tmp_path: Path) -> None:
+    """Exit status 130, the user's traceback, no process and no file; with chunks waiting for a worker, too."""
+    folder, temporary = tmp_path / "job", tmp_path / "temporary"
+    lay_out(Case(name="endless", script=ENDLESS), folder)
     temporary.mkdir()
-    gate = Gate(tmp_path / "job" / "gate")
     mark = f"RUNSURGE_TEST_{uuid.uuid4().hex}"
     environment = {**os.environ, mark: "1", "TMPDIR": str(temporary)}
-    command = [*RUN, "--chunks", "3", "--workers", "2", "script.py"]
-    with subprocess.Popen(
-        command, cwd=tmp_path / "job", env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    ) as process:
+    command = [*RUN, "--workers", "2", "--chunks", chunks, "script.py"]
+    gate = Gate(folder / "gate")
+    with start(command, folder, environment) as process:
         try:
             gate.wait_for_a_reader()
             assert len(processes_with(mark)) >= len(("client", "runner", "driver", "chunk"))
@@ -315,13 +414,59 @@ def test_ctrl_c_ends_everything_and_leaves_nothing(tmp_path: Path) -> None:
             stdout, stderr = process.communicate(timeout=DEADLINE_SECONDS)
         finally:
             process.kill()
-    assert process.returncode == 130
-    assert stdout == ""
-    assert stderr.endswith("\nKeyboardInterrupt\n")
-    assert [word for word in OURS if word in stderr] == []
     assert processes_with(mark) == []
-    assert set(contents(tmp_path / "job")) == {"script.py"}
+    assert [word for word in OURS if word in stderr] == []
+    assert stderr.endswith("\nKeyboardInterrupt\n")
+    assert stderr.count("KeyboardInterrupt") == 1
+    assert (process.returncode, stdout) == (130, "")
+    assert set(contents(folder)) == {"script.py"}
     assert contents(temporary) == {}
+
+
+CLEANS_UP = """
+try:
+    print("ready", flush=True)
+    while True:
+        pass
+except KeyboardInterrupt:
+    for number in range(20_000_000):
+        pass
+    print("cleaned up")
+"""
+
+
+def test_ctrl_c_reaches_the_script_once(tmp_path: Path) -> None:
+    """A script that cleans up after Ctrl-C is not interrupted in that."""
+    lay_out(Case(name="cleans up", script=CLEANS_UP), tmp_path / "job")
+    with start([*RUN, "script.py"], tmp_path / "job", os.environ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            os.killpg(process.pid, signal.SIGINT)
+            stdout, stderr = process.communicate(timeout=DEADLINE_SECONDS)
+        finally:
+            process.kill()
+    assert (stdout, stderr, process.returncode) == ("cleaned up\n", "", 0)
+
+
+def test_ctrl_c_to_the_client_alone_reaches_the_script(tmp_path: Path) -> None:
+    """As an editor or a supervisor sends it."""
+    lay_out(Case(name="cleans up", script=CLEANS_UP), tmp_path / "job")
+    with start([*RUN, "script.py"], tmp_path / "job", os.environ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            process.send_signal(signal.SIGINT)
+            stdout, stderr = process.communicate(timeout=DEADLINE_SECONDS)
+        finally:
+            process.kill()
+    assert (stdout, stderr, process.returncode) == ("cleaned up\n", "", 0)
+
+
+def start(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    """Start a command as the leader of a process group of its own, as a shell does."""
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=folder, env=environment, **streams, text=True, start_new_session=True)
 
 
 class Gate:

@@ -6,10 +6,11 @@ import ast
 import marshal
 import os
 import tokenize
+import types
 from typing import TYPE_CHECKING
 
 from runsurge_dask.analysis.blocks import blocks_of
-from runsurge_dask.analysis.rewrite import rewrite
+from runsurge_dask.analysis.rewrite import GENERATOR_PREFIX, rewrite
 from runsurge_dask.analysis.scopes import Mentions
 from runsurge_dask.errors import ScriptError
 from runsurge_dask.ir.program import ModuleCode, Program
@@ -95,7 +96,14 @@ def parse(source: str, path: str) -> ast.Module:
 
 
 def _compile(tree: ast.Module, file: str) -> bytes:
-    return marshal.dumps(compile(tree, file, "exec", dont_inherit=True))
+    return marshal.dumps(_with_plain_names(compile(tree, file, "exec", dont_inherit=True)))
+
+
+def _with_plain_names(code: types.CodeType) -> types.CodeType:
+    """Functions that were generator expressions show under that name in tracebacks."""
+    constants = tuple(_with_plain_names(c) if isinstance(c, types.CodeType) else c for c in code.co_consts)
+    name = "<genexpr>" if code.co_name.startswith(GENERATOR_PREFIX) else code.co_name
+    return code.replace(co_consts=constants, co_name=name)
 
 
 def imported_names(tree: ast.Module) -> set[str]:

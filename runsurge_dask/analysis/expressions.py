@@ -33,7 +33,7 @@ def called_name(node: ast.Call) -> str:
 def consumed_form(node: ast.Call, shadowed: AbstractSet[str]) -> str:
     """The form of a call that consumes records one by one: `sum`, `max`, ..., `list`; empty for any other call."""
     name = called_name(node)
-    position = 1 if name in {"nlargest", "nsmallest"} else 0
+    position = position_of(name)
     if name in shadowed or len(node.args) <= position:
         return ""
     argument = node.args[position]
@@ -41,6 +41,11 @@ def consumed_form(node: ast.Call, shadowed: AbstractSet[str]) -> str:
     if name in REDUCING_BUILTINS and len(node.args) == 1 and (is_lazy or isinstance(argument, ast.ListComp)):
         return name if all(k.arg in {"key", "default"} for k in node.keywords) else ""
     return "list" if name in CONSUMERS and is_lazy else ""
+
+
+def position_of(name: str) -> int:
+    """Which argument of a consuming call is the iterable."""
+    return 1 if name in {"nlargest", "nsmallest", "reduce"} else 0
 
 
 def _is_lazy_call(node: ast.expr, shadowed: AbstractSet[str] = frozenset()) -> bool:
@@ -150,7 +155,7 @@ def facts_of_expression(number: int, node: ast.expr, form: str, scope: Scope) ->
 
 _POOL_METHODS = frozenset({"map", "starmap", "imap", "imap_unordered"})
 _POOL_MODULES = frozenset({"concurrent", "multiprocessing", "joblib"})
-_POOL_CODE = "def __rs_chunk__(__rs_it):\n    return [__rs_c[0](*__rs_c[1], **__rs_c[2]) for __rs_c in __rs_it]"
+_POOL_CODE = "def __rs_chunk__(__rs_it):\n    return [__rs_f(*__rs_a, **__rs_k) for __rs_a, __rs_k in __rs_it]"
 
 
 def imported_pools(tree: ast.Module) -> set[str]:
@@ -173,5 +178,5 @@ def facts_of_pool(number: int, node: ast.Call, scope: Scope) -> SiteFacts:
     """A call of a pool: the data are cut as the pool would have cut them."""
     return SiteFacts(
         site=number, file=scope.file, line=node.lineno, form="pool", kind=SplitKind.ROWS,
-        reason="the script itself hands these out to a pool", label=label_of(node), code=compiled(ast.parse(_POOL_CODE), node, scope),
+        reason="the script itself hands these out to a pool", label=label_of(node), free=("__rs_f",), code=compiled(ast.parse(_POOL_CODE), node, scope),
     )  # fmt: skip

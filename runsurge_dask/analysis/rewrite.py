@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from runsurge_dask.analysis.names import bound_names, own_nodes
 from runsurge_dask.analysis.scopes import Mentions, Scope
 from runsurge_dask.analysis.expressions import called_name as _called_name
-from runsurge_dask.analysis.expressions import consumed_form, facts_of_expression, facts_of_pool, imported_pools, is_pool_call, put_slot, slot_of
+from runsurge_dask.analysis.expressions import consumed_form, facts_of_expression, facts_of_pool, imported_pools, is_pool_call, position_of, put_slot, slot_of
 from runsurge_dask.analysis.expressions import get_slot as _get_slot
 from runsurge_dask.analysis.sites import facts_of_loop
 from runsurge_dask.knowledge.calls import REDUCING_BUILTINS
@@ -31,7 +31,9 @@ _UNCUT = (SplitKind.WHOLE, SplitKind.FOLD)
 def rewrite(tree: ast.Module, file: str, mentions: Mentions, first_site: int) -> tuple[ast.Module, list[SiteFacts]]:
     """A rewritten copy of a module, and the facts of its sites."""
     work = copy.deepcopy(tree)
-    rewriter = _Rewriter(Scope(tree, file, mentions), bound_names(tree.body), first_site)
+    imports = [s for s in tree.body if isinstance(s, ast.Import | ast.ImportFrom)]
+    own_names = bound_names([s for s in tree.body if s not in imports])
+    rewriter = _Rewriter(Scope(tree, file, mentions), own_names, first_site)
     work.body = rewriter.suite(work.body)
     return ast.fix_missing_locations(work), rewriter.facts
 
@@ -45,9 +47,17 @@ class _Rewriter(ast.NodeTransformer):
         self.pools = imported_pools(scope.tree)
         self.in_class = False
         self.is_frozen = False
+        self.hoisted: list[ast.stmt] = []
 
     def suite(self, statements: list[ast.stmt]) -> list[ast.stmt]:
-        return [new for statement in statements for new in self.statement(statement)]
+        return [new for statement in statements for new in self.with_hoisted(statement)]
+
+    def with_hoisted(self, statement: ast.stmt) -> list[ast.stmt]:
+        """A statement, after the functions that its generator expressions have become."""
+        outer, self.hoisted = self.hoisted, []
+        written = self.statement(statement)
+        hoisted, self.hoisted = self.hoisted, outer
+        return [*hoisted, *written]
 
     def statement(self, node: ast.stmt) -> list[ast.stmt]:
         as_loop = _reading_loop(node) if isinstance(node, ast.While) else None
@@ -119,7 +129,18 @@ class _Rewriter(ast.NodeTransformer):
         return self.expression(node, "dict")
 
     def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.AST:
-        return node
+        """A generator expression that is not consumed on the spot becomes a generator function, whose loop is a site."""
+        if self.in_class or self.is_frozen or any(isinstance(n, ast.NamedExpr | ast.Await | ast.Yield) for n in ast.walk(node)):
+            return node
+        if any(g.is_async for g in node.generators):
+            return node
+        name = f"{GENERATOR_PREFIX}{self.take_number()}"
+        self.facts.append(_not_a_site(self.next_site, node, self.scope))
+        first = self.visit(node.generators[0].iter)
+        self.hoisted.append(self.inner_scope(_generator_function(node, name)))
+        call = ast.Call(ast.Name(name, ast.Load()), [first], [])
+        ast.copy_location(call.func, node)
+        return ast.copy_location(call, node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         form = consumed_form(node, self.shadowed)
@@ -127,7 +148,7 @@ class _Rewriter(ast.NodeTransformer):
             node.keywords = [self.visit(k) for k in node.keywords]
             return self.expression(node, form)
         if form:
-            position = 1 if _called_name(node) in {"nlargest", "nsmallest"} else 0
+            position = position_of(_called_name(node))
             if not isinstance(node.func, ast.Name):
                 node.func = self.visit(node.func)
             others = [a if i == position else self.visit(a) for i, a in enumerate(node.args)]
@@ -155,6 +176,28 @@ class _Rewriter(ast.NodeTransformer):
         if form in {"max", "min"}:
             written.append(_lambda(_as_partial(node, form), node))
         return _call("comp", [ast.copy_location(ast.Constant(number), node), iterable, *written], node)
+
+
+GENERATOR_PREFIX = "__rs_g"
+
+
+def _generator_function(node: ast.GeneratorExp, name: str) -> ast.FunctionDef:
+    body: ast.stmt = ast.Expr(ast.Yield(node.elt))
+    for position, generator in reversed(list(enumerate(node.generators))):
+        for test in reversed(generator.ifs):
+            body = ast.If(test, [body], [])
+        iterable = generator.iter if position else ast.Name("__rs_it", ast.Load())
+        body = ast.For(generator.target, iterable, [body], [])
+    arguments = ast.arguments(posonlyargs=[], args=[ast.arg("__rs_it")], kwonlyargs=[], kw_defaults=[], defaults=[])
+    function = ast.FunctionDef(name, arguments, [body], [])
+    for inner in ast.walk(function):
+        if isinstance(inner, ast.stmt | ast.expr | ast.arg) and not hasattr(inner, "lineno"):
+            ast.copy_location(inner, node)
+    return function
+
+
+def _not_a_site(number: int, node: ast.expr, scope: Scope) -> SiteFacts:
+    return SiteFacts(site=number, file=scope.file, line=node.lineno, form="genexp", kind=SplitKind.WHOLE, reason="it runs when its consumer asks", label=ast.unparse(node)[:80])
 
 
 def _lambda(value: ast.expr, near: ast.AST) -> ast.expr:

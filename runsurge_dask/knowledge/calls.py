@@ -6,7 +6,7 @@ watched while a chunk runs (see `runner.chunk`).
 
 from __future__ import annotations
 
-CONSUMERS = frozenset({"list", "tuple", "sorted", "frozenset", "deque", "fsum", "OrderedDict", "join", "writelines", "writerows", "array", "Series", "mean", "median", "stdev", "pstdev", "fmean", "nlargest", "nsmallest", "set", "dict"})  # fmt: skip
+CONSUMERS = frozenset({"list", "tuple", "sorted", "frozenset", "deque", "fsum", "OrderedDict", "join", "writelines", "writerows", "array", "Series", "mean", "median", "stdev", "pstdev", "fmean", "nlargest", "nsmallest", "set", "dict", "reduce"})  # fmt: skip
 """Calls that take every element of an iterable argument once, in order, before anything else happens."""
 
 REDUCING_BUILTINS = frozenset({"sum", "min", "max", "any", "all", "Counter"})

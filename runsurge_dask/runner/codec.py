@@ -21,13 +21,15 @@ from typing import TYPE_CHECKING, Any
 
 from cloudpickle import cloudpickle
 
-from runsurge_dask.runner.escape import CannotShip, Escape
+from runsurge_dask.runner.escape import CannotShip, Escape, Hidden
 from runsurge_dask.runner.sinks import CaptureSink, SinkSet, is_write_only
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 PROTOCOL = 5
+HIDDEN = "#hidden"
+"""The stand-in of the collection that is being cut."""
 ATOMIC = frozenset({int, float, str, bytes, bool, complex, type(None), type(Ellipsis), range})
 _FROZEN = frozenset({types.BuiltinFunctionType, types.MappingProxyType, types.GetSetDescriptorType, types.MemberDescriptorType, types.MethodDescriptorType, types.WrapperDescriptorType, property, types.CodeType})
 _REACHABLE_LIMIT = 200_000
@@ -94,7 +96,7 @@ class EnvironmentUnpickler(pickle.Unpickler):
         self._stand_ins = stand_ins
 
     def persistent_load(self, pid: Any) -> object:
-        return self._stand_ins[pid[1]]
+        return Hidden() if pid[1] == HIDDEN else self._stand_ins[pid[1]]
 
 
 class ResultPickler(cloudpickle.Pickler):  # type: ignore[misc]
@@ -160,10 +162,10 @@ def load_results(blob: bytes, resolve: Callable[[Any], object] | None = None) ->
     return unpickler.load()
 
 
-def reachable_mutables(roots: Iterable[object]) -> set[int] | None:
+def reachable_mutables(roots: Iterable[object], skipped: object = None) -> set[int] | None:
     """Ids of the mutable objects that user data reach from `roots`; None if there are too many to look at.
 
-    Library modules and classes are not entered: results cannot hold their inside by accident.
+    Library modules and classes are not entered: results cannot hold their inside by accident. `skipped` is not, either.
     """
     found: set[int] = set()
     waiting = list(roots)
@@ -171,7 +173,7 @@ def reachable_mutables(roots: Iterable[object]) -> set[int] | None:
     while waiting:
         obj = waiting.pop()
         kind = type(obj)
-        if kind in ATOMIC or id(obj) in seen:
+        if kind in ATOMIC or id(obj) in seen or obj is skipped:
             continue
         if (kind is list or kind is tuple) and set(map(type, obj)) <= ATOMIC:  # type: ignore[call-overload]
             if kind is list:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner import wire
-from runsurge_dask.runner.codec import EnvironmentPickler, load_results, reachable_mutables
+from runsurge_dask.runner.codec import HIDDEN, EnvironmentPickler, load_results, reachable_mutables
 from runsurge_dask.runner.commit import commit_files, drop_files
 from runsurge_dask.runner.escape import CannotShip, Escape
 from runsurge_dask.runner.sinks import SinkSet
@@ -321,6 +321,9 @@ class Cutting:
             environments.append(names)
         stand_ins = {key: local for key, (local, is_shared) in grown.items() if is_shared}
         refused = {key: "" for key, (_, is_shared) in grown.items() if not is_shared}
+        source = self.known_source
+        if source.kind == "items" and type(source.items) in {list, tuple} and not any(value is source.items for value in data):
+            stand_ins.setdefault(id(source.items), HIDDEN)
         environment = self._dump(environments, sinks, {**stand_ins, **refused})
         self._refuse_common_objects(data, set(grown))
         outer = {
@@ -338,7 +341,7 @@ class Cutting:
             raise CannotShip("it grows what it iterates over")
         if self.known_source.is_file or type(self.known_source.items) is range:
             return
-        around = reachable_mutables(data)
+        around = reachable_mutables(data, skipped=self.known_source.items)
         if around is None:
             raise CannotShip("too many objects around it to tell whether rows share them")
         if not around and not grown:

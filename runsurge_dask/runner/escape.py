@@ -7,6 +7,8 @@ driver runs the original statement from the first record of that chunk.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class Escape(BaseException):  # noqa: N818 - it is not an error, and `except Exception` of the user's must not catch it
     """Raised inside a chunk child; remembered, since user code may swallow it."""
@@ -25,3 +27,16 @@ class CannotShip(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class Hidden:
+    """Stands in a chunk for the collection that is being cut: the chunk has its own rows, and must not ask for all of them."""
+
+    def _refuse(self, *_: object) -> Any:
+        raise Escape("a chunk looks at the whole collection that it is a part of")
+
+    __getattr__ = __iter__ = __len__ = __getitem__ = __setitem__ = __contains__ = __bool__ = __eq__ = __repr__ = __call__ = _refuse
+    __hash__ = object.__hash__
+
+    def __reduce__(self) -> Any:
+        return Hidden, ()

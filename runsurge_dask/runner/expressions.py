@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 class Expression(Cutting):
     """One evaluation of such an expression."""
 
-    def __init__(self, runtime: Runtime, facts: SiteFacts, iterable: Any, as_written: Callable[[Any], Any], partial: Callable[[Any], Any]) -> None:
+    def __init__(self, runtime: Runtime, facts: SiteFacts, iterable: Any, as_written: Callable[[Any], Any], partial: Callable[[Any], Any] | None = None) -> None:
         super().__init__(runtime, facts, iterable)
         self.as_written = as_written
-        self.partial = partial
+        self.partial = partial or as_written
         """Its value over some of the records, in the form in which parts are joined."""
         self.reduction = REDUCTIONS[facts.form]
         self.parts: list[Any] = []
+        self.names: dict[str, Any] | None = None
+        """The names around it, where they are not those of `as_written`."""
 
     def evaluate(self) -> Any:
         """The value of the expression."""
@@ -37,7 +39,7 @@ class Expression(Cutting):
             self.runtime.note_turn(self.facts.site, time.perf_counter() - self.begun)
             return self._finished()
         begun = time.perf_counter()
-        rest = self.hand_out(Operation(self.facts, _names_around(self.as_written), self._plan))
+        rest = self.hand_out(Operation(self.facts, _names_around(self.as_written) if self.names is None else self.names, self._plan))
         self.runtime.note_turn(self.facts.site, time.perf_counter() - begun)
         self._take(rest)
         return self._finished()

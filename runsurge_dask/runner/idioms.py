@@ -100,7 +100,11 @@ def _site_here(runtime: Runtime) -> SiteFacts | None:
 
 
 def _plan(runtime: Runtime, facts: SiteFacts, calls: list[Any], as_written: Callable[[Any], list[Any]]) -> list[Any]:
-    expression = Expression(runtime, facts, calls, as_written, as_written)
+    if len({id(call[0]) for call in calls}) != 1:
+        return as_written(calls)
+    function = calls[0][0]
+    expression = Expression(runtime, facts, [call[1:] for call in calls], lambda left: as_written((function, *call) for call in left))
+    expression.names = {"__rs_f": function}
     expression.is_asked_for = True
     result: list[Any] = expression.evaluate()
     return result

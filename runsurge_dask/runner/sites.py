@@ -77,7 +77,7 @@ class Runtime:
         """A comprehension, or a call that consumes one; `partial` gives its value in the form in which parts are joined."""
         if self.is_closed(site):
             return as_written(iterable)
-        return Expression(self, self.sites[site], iterable, as_written, partial or as_written).evaluate()
+        return Expression(self, self.sites[site], iterable, as_written, partial).evaluate()
 
     extreme = staticmethod(extreme)
 

@@ -175,7 +175,7 @@ def _describe_items(items: Any, owner: Any) -> Source:
 
 def _describe_iterator(iterator: Any) -> Source | None:
     """Built-in iterators over values in memory; what they have already given is gone, as it should be."""
-    if not _is_over_memory(iterator):
+    if not _is_over_memory(iterator) and type(iterator).__module__ != "_struct":
         return None
     items = list(iterator)
     return _describe_items(items, None)
