@@ -25,13 +25,13 @@ from runsurge_dask import __version__
 from runsurge_dask.analysis.build import build_program
 from runsurge_dask.cli import StageBar, Tally, app, on_last_line, release_last_line, render_bar, reserve_last_line
 from runsurge_dask.report import MOST_REASONS, plan_as_json, plan_rows, render_outcome, render_plan, shorten
+from tests.screen import COLUMNS, ROWS, Screen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
 DEADLINE_SECONDS = 60
-COLUMNS, ROWS = 60, 8
 TOTAL = "total = 0\nfor number in range(100):\n    total += number\nprint(total)\n"
 ECHO = "import sys\nprint(sys.argv)\nprint('words', file=sys.stderr)\nsys.exit(len(sys.argv))\n"
 
@@ -248,69 +248,6 @@ def test_a_shortened_statement_is_one_line_that_fits(statement: str, width: int)
     assert "\n" not in short
 
 
-class Screen:
-    """A terminal of a few lines that knows the codes which a bar uses; `lines` has what scrolled away, too."""
-
-    def __init__(self) -> None:
-        self.gone: list[str] = []
-        self.cells = [[" "] * COLUMNS for _ in range(ROWS)]
-        self.row = self.column = 0
-        self.bottom = ROWS - 1
-        self.saved = (0, 0)
-
-    @property
-    def lines(self) -> list[str]:
-        """Everything from the first line ever written, without blank ends."""
-        text = "\n".join([*self.gone, *("".join(row).rstrip() for row in self.cells)])
-        return text.rstrip().split("\n")
-
-    def feed(self, text: str) -> None:
-        """Take what a process wrote."""
-        for code, letter in re.findall(r"(\x1b\[[\d;]*[A-Za-z]|\x1b[DM78])|(.)", text, re.DOTALL):
-            if code:
-                self._obey(code)
-            elif letter == "\n":
-                self.column = 0
-                self._down()
-            elif letter == "\r":
-                self.column = 0
-            else:
-                self.cells[self.row][self.column] = letter
-                self.column += 1
-
-    def _obey(self, code: str) -> None:
-        numbers = [int(number) for number in re.findall(r"\d+", code)]
-        match code[1:].lstrip("[0123456789;"), numbers:
-            case "D", []:
-                self._down()
-            case "M", []:
-                assert self.row > 0
-                self.row -= 1
-            case "", [7]:
-                self.saved = (self.row, self.column)
-            case "", [8]:
-                self.row, self.column = self.saved
-            case "H", [row, column]:
-                self.row, self.column = row - 1, column - 1
-            case "K", [2]:
-                self.cells[self.row] = [" "] * COLUMNS
-            case "r", margins:
-                self.bottom = margins[1] - 1 if margins else ROWS - 1
-                self.row = self.column = 0
-            case "m", _:
-                pass
-            case _:
-                raise AssertionError(code)
-
-    def _down(self) -> None:
-        if self.row != self.bottom:
-            self.row += 1
-            return
-        self.gone.append("".join(self.cells[0]).rstrip())
-        del self.cells[0]
-        self.cells.insert(self.bottom, [" "] * COLUMNS)
-
-
 words = st.text(alphabet="ab\n\r", max_size=12)
 
 
@@ -401,8 +338,7 @@ def on_a_terminal(arguments: Sequence[str], cwd: Path) -> tuple[str, str, int]:
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
     command = [sys.executable, "-m", "runsurge_dask", *arguments]
     environment = {**os.environ, "TERM": "xterm"}
-    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": theirs}
-    with subprocess.Popen(command, cwd=cwd, env=environment, **streams, text=True) as process:
+    with subprocess.Popen(command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=theirs, text=True) as process:
         os.close(theirs)
         shown = b"".join(iter(lambda: _read(ours), b""))
         stdout, _ = process.communicate(timeout=DEADLINE_SECONDS)
@@ -443,5 +379,5 @@ finally:
 
 def test_drawing_is_not_imported_where_nothing_is_drawn(folder: Path) -> None:
     """Start-up is felt in every run."""
-    done = subprocess.run([sys.executable, "-c", WATCHING], cwd=folder, capture_output=True, text=True, check=False, timeout=DEADLINE_SECONDS)
+    done = subprocess.run([sys.executable, "-c", WATCHING], cwd=folder, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("4950\n", "[]\n")

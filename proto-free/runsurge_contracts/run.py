@@ -21,6 +21,8 @@ class StageReport:
     elapsed_seconds: float
     peak_resident_bytes: int
     note: str = ""
+    lines: tuple[int, ...] = ()
+    """Lines of every block that was fused into this stage."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.accepted <= self.chunks:

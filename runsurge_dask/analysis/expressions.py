@@ -129,6 +129,9 @@ def expression_code(node: ast.expr, form: str, scope: Scope) -> bytes:
         assert isinstance(value, ast.Call)
         key = next((k.value for k in value.keywords if k.arg == "key"), ast.Constant(None))
         returned.value = ast.Call(ast.Name("__rs_extreme__", ast.Load()), [ast.Name(form, ast.Load()), value.args[0], key], [])
+    elif form == "sum":
+        assert isinstance(value, ast.Call)
+        returned.value = ast.Call(ast.Name("__rs_tape__", ast.Load()), [ast.Call(ast.Name("list", ast.Load()), value.args, [])], [])
     elif isinstance(value, ast.SetComp):
         unique = ast.parse("dict.fromkeys(None)", mode="eval").body
         assert isinstance(unique, ast.Call)

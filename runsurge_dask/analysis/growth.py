@@ -44,6 +44,7 @@ class Event:
     key: str = ""
     """`SELECT`: what is compared, where it is not the value itself: `len(longest)`."""
     reads_itself: bool = False
+    is_in_place: bool = False
     step: int | float = 0
 
 
@@ -195,7 +196,7 @@ def _augmented(growth: Growth, statement: ast.AugAssign) -> Iterator[Event]:
         return
     if merge is Merge.OR and not path[0] and _is_set(statement.value):
         merge = Merge.ADD
-    yield _event(path, merge)
+    yield _event(path, merge, is_in_place=True)
 
 
 def _event(path: tuple[tuple[str | int, ...], list[ast.AST], ast.expr | None], merge: Merge, **more: object) -> Event:
@@ -474,7 +475,7 @@ def _combine(growth: Growth) -> Accumulator | None:
         compares = {event.compare for event in roots}
         if len(compares) != 1:
             return _refuse(growth, events)
-        return Accumulator(place=place, local=local, merge=roots[0].merge, payload=roots[0].payload, compare=roots[0].compare, key=roots[0].key)
+        return Accumulator(place=place, local=local, merge=roots[0].merge, payload=roots[0].payload, compare=roots[0].compare, key=roots[0].key, is_in_place=all(e.is_in_place for e in roots))
     if kinds == {Merge.STORE}:
         own = any(event.reads_itself for event in events)
         if own and not _stores_own_items(growth):

@@ -173,6 +173,9 @@ class _Rewriter(ast.NodeTransformer):
             return node
         put_slot(holder, name, index, ast.copy_location(ast.Name("__rs_it", ast.Load()), iterable))
         written = [_lambda(_as_list(node), node)]
+        if form == "sum":
+            assert isinstance(node, ast.Call)
+            written.append(_lambda(_as_list(node.args[0]) if not isinstance(node.args[0], ast.ListComp) else node.args[0], node))
         if form in {"max", "min"}:
             written.append(_lambda(_as_partial(node, form), node))
         return _call("comp", [ast.copy_location(ast.Constant(number), node), iterable, *written], node)
@@ -223,6 +226,8 @@ def _call(method: str, arguments: list[ast.expr], near: ast.AST) -> ast.expr:
     call = ast.Call(function, arguments, [])
     for node in (call, function, function.value):
         ast.copy_location(node, near)
+    for part in (function, function.value):
+        part.end_lineno, part.end_col_offset = part.lineno, part.col_offset + 1  # a method call reports its name's last line
     return call
 
 

@@ -16,7 +16,7 @@ from runsurge_dask.analysis.growth import Growth, explain, place_of
 from runsurge_dask.analysis.names import bound_names, carried_reads, own_nodes, parameter_names, read_names
 from runsurge_dask.analysis.scopes import Scope, mentioned
 from runsurge_dask.knowledge.calls import CARRYING_CALLS, FRAME_CALLS, MUTATORS, READING_METHODS, SEEDING_CALLS
-from runsurge_dask.runner.facts import Accumulator, Merge, SiteFacts, SplitKind
+from runsurge_dask.runner.facts import TAPED, Accumulator, Merge, SiteFacts, SplitKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -325,7 +325,7 @@ def _live_names(names: set[str], loop: ast.For, scope: Scope) -> set[str]:
 def loop_code(loop: ast.For, verdict: Verdict, scope: Scope) -> bytes:
     """The loop as the chunk function `__rs_chunk__(records, starts)`."""
     body = [ChunkBody(verdict.accumulators, scope.class_name).visit(copy.deepcopy(s)) for s in loop.body]
-    flat = [s for s in body if s is not None] or [ast.Pass()]
+    flat = [s for entry in body for s in _listed(entry)] or [ast.Pass()]
     target = ChunkBody(verdict.accumulators, scope.class_name).visit(copy.deepcopy(loop.target))
     template = ast.parse("def __rs_chunk__(__rs_it, __rs_starts):\n    for _ in __rs_it:\n        pass\n    return locals()")
     function = template.body[0]
@@ -354,6 +354,7 @@ class ChunkBody(ast.NodeTransformer):
 
     def __init__(self, accumulators: list[Accumulator], class_name: str) -> None:
         self.places = {a.place: a.local for a in accumulators if "." in a.place}
+        self.tapes = {a.place: a.local for a in accumulators if a.merge in TAPED}
         self.class_name = class_name.lstrip("_")
         self.depth = 0
 
@@ -376,6 +377,21 @@ class ChunkBody(ast.NodeTransformer):
         return node
 
     visit_Lambda = visit_FunctionDef  # type: ignore[assignment]
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
+        tape = self.tapes.get(".".join(place_of(node.target) or ()))
+        if tape is None:
+            return self.generic_visit(node)
+        value = self.visit(node.value)
+        return _taped(tape, ast.UnaryOp(ast.USub(), value) if isinstance(node.op, ast.Sub) else value, node)
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        """`total = total + x` in its variants."""
+        tape = self.tapes.get(".".join(place_of(node.targets[0]) or ())) if len(node.targets) == 1 else None
+        if tape is None:
+            return self.generic_visit(node)
+        calls = [_taped(tape, self.visit(part), node) for part in _added_parts(node.value, place_of(node.targets[0]))]
+        return calls if len(calls) > 1 else calls[0]  # type: ignore[return-value]
 
     def visit_Break(self, node: ast.Break) -> ast.AST:
         return node if self.depth else ast.copy_location(_escape("the loop is left early"), node)
@@ -409,6 +425,40 @@ class ChunkBody(ast.NodeTransformer):
 
 def _listed(node: object) -> list[ast.stmt]:
     return node if isinstance(node, list) else [] if node is None else [node]  # type: ignore[list-item]
+
+
+def _taped(tape: str, value: ast.expr, near: ast.AST) -> ast.stmt:
+    """`total += x` in a chunk: note `x`; the driver adds it, in order."""
+    call = ast.Call(ast.Attribute(ast.Name(tape, ast.Load()), "append", ast.Load()), [value], [])
+    statement = ast.Expr(call)
+    for node in (statement, call, call.func, call.func.value):  # type: ignore[attr-defined]
+        ast.copy_location(node, near)
+    return statement
+
+
+def _factors(value: ast.BinOp, place: tuple[str, ...] | None) -> list[ast.expr]:
+    if place_of(value.right) == place:
+        return [value.left]
+    parts: list[ast.expr] = []
+    left: ast.expr = value
+    while isinstance(left, ast.BinOp) and isinstance(left.op, ast.Mult):
+        parts.append(left.right)
+        left = left.left
+    return parts[::-1]
+
+
+def _added_parts(value: ast.expr, place: tuple[str, ...] | None) -> list[ast.expr]:
+    """`total + a - b` -> [a, -b]: what is added to the leftmost operand, in order."""
+    parts: list[ast.expr] = []
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult):
+        return _factors(value, place)
+    if isinstance(value, ast.BinOp) and place_of(value.right) == place:
+        return [value.left]
+    while isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add | ast.Sub):
+        right = value.right
+        parts.append(ast.copy_location(ast.UnaryOp(ast.USub(), right), right) if isinstance(value.op, ast.Sub) else right)
+        value = value.left
+    return parts[::-1]
 
 
 def _escape(words: str) -> ast.stmt:

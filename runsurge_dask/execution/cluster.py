@@ -31,7 +31,7 @@ class EmbeddedCluster:
         from distributed import Client, LocalCluster
 
         logging.getLogger("distributed").setLevel(logging.ERROR)
-        settings: dict[str, Any] = {"distributed.worker.memory.target": False, "distributed.worker.memory.spill": False, "distributed.worker.memory.pause": False, "distributed.worker.memory.terminate": False, "distributed.scheduler.work-stealing": True, "distributed.admin.system-monitor.gil.enabled": False}
+        settings: dict[str, Any] = {"distributed.worker.memory.target": False, "distributed.worker.memory.spill": False, "distributed.worker.memory.pause": False, "distributed.worker.memory.terminate": False, "distributed.scheduler.work-stealing": True, "distributed.admin.system-monitor.gil.enabled": False, "distributed.admin.large-graph-warning-threshold": "1TB"}
         self._config = dask.config.set(settings)
         self._cluster = LocalCluster(processes=False, n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", memory_limit=0, silence_logs=logging.ERROR)
         self.client = Client(self._cluster, set_as_default=False)

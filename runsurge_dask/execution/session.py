@@ -166,6 +166,7 @@ class Session:
             elapsed_seconds=time.perf_counter() - begun,
             peak_resident_bytes=tally.peak_bytes,
             note=tally.note,
+            lines=tuple(header["lines"]),
         )
         self.stages.append(report)
         if tally.note:

@@ -11,21 +11,67 @@ runs as written.
 from __future__ import annotations
 
 import operator
+from array import array
 from collections import Counter, defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner.escape import CannotShip, Escape
-from runsurge_dask.runner.facts import Accumulator, Merge, Path
+from runsurge_dask.runner.facts import TAPED, Accumulator, Merge, Path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 FROM_CURRENT = frozenset({Merge.OR, Merge.AND, Merge.BOOL_OR, Merge.BOOL_AND, Merge.MAX, Merge.MIN, Merge.SELECT, Merge.COUNT})
 """These start from the driver's value: joining it once more changes nothing."""
+_ADDED_TYPES = frozenset({int, bool, float, complex, str, bytes, tuple, list})
 _EXACT_NUMBERS = (int, bool)
 _FLOATS = (float, complex)
 _ARRAY_TYPES = frozenset({"float64", "int64", "int32", "int16", "int8", "uint8", "uint16", "uint32", "uint64", "complex128", "bool"})
 """Element types whose sums do not depend on the order, or only in the last bits of a 64-bit float."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tape:
+    """What the rows of a chunk add to a value, in order; whole numbers may already be added up."""
+
+    values: Sequence[Any]
+    is_added_up: bool = False
+
+
+def compress(values: list[Any]) -> Tape:
+    """Make a tape small where that changes nothing: integers and texts are added up, floats packed."""
+    kinds = set(map(type, values))
+    if kinds == {int}:
+        return Tape([sum(values)], is_added_up=len(values) > 1)
+    if kinds == {str}:
+        return Tape(["".join(values)])
+    if kinds == {float}:
+        return Tape(array("d", values))
+    return Tape(values)
+
+
+def play(fact: Accumulator, current: Any, tape: Tape) -> Any:
+    """Add what a chunk sent to the driver's value, one by one, exactly as the script would have.
+
+    Raises:
+        Escape: integers were added up, but the value so far is a float: that could round otherwise.
+    """
+    if tape.is_added_up and not isinstance(current, int):
+        raise Escape("whole numbers are added to a float")
+    if fact.merge is Merge.PRODUCT:
+        for value in tape.values:
+            current = current * value
+    elif fact.merge is Merge.PREPEND:
+        for value in tape.values:
+            current = value + current
+    elif fact.is_in_place:
+        for value in tape.values:
+            current += value
+    else:
+        for value in tape.values:
+            current = current + value
+    return current
 
 
 class Additions:
@@ -98,9 +144,10 @@ def starting_value(fact: Accumulator, current: Any) -> Any:
     if fact.merge is Merge.FIRST:
         _require(type(current) is dict, fact, current)
         return None
-    if fact.merge is Merge.PRODUCT:
-        _require(type(current) in {int, float, complex}, fact, current)
-        return type(current)(1) if type(current) is not int else 1
+    if fact.merge in TAPED:
+        is_known = type(current) in _ADDED_TYPES or type(current).__module__ in {"numpy", "fractions", "decimal", "datetime"}
+        _require(is_known, fact, current)
+        return None
     if fact.merge is Merge.TREE:
         return _neutral(current, fact)
     return _neutral_sum(current, fact)
@@ -109,7 +156,7 @@ def starting_value(fact: Accumulator, current: Any) -> Any:
 def build_start(fact: Accumulator, start: Any) -> Any:
     """The chunk's own accumulator object."""
     match fact.merge:
-        case Merge.APPEND | Merge.YIELD:
+        case Merge.APPEND | Merge.YIELD | Merge.SUM | Merge.PREPEND | Merge.PRODUCT:
             return []
         case Merge.ADD:
             return Additions()
@@ -123,6 +170,8 @@ def build_start(fact: Accumulator, start: Any) -> Any:
 def finished_value(fact: Accumulator, value: Any) -> Any:
     """What a chunk sends back of its accumulator."""
     match fact.merge:
+        case Merge.SUM | Merge.PREPEND | Merge.PRODUCT:
+            return compress(value) if fact.merge is Merge.SUM else Tape(value)
         case Merge.ADD:
             return list(value.found)
         case Merge.STORE:
@@ -152,7 +201,7 @@ def join(fact: Accumulator, current: Any, part: Any, *, exact: bool) -> Any:
         case Merge.TREE:
             _join_tree(fact.paths, current, part)
             return current
-    return join_scalar(fact, current, part, exact=exact)
+    return play(fact, current, part) if fact.merge in TAPED else join_scalar(fact, current, part)
 
 
 def check_join(fact: Accumulator, current: Any, part: Any, *, exact: bool) -> None:
@@ -165,16 +214,15 @@ def check_join(fact: Accumulator, current: Any, part: Any, *, exact: bool) -> No
         _check_tree(fact.paths, part, exact=exact)
         _check_alike(fact.paths, current, part)
     elif fact.merge not in {Merge.APPEND, Merge.YIELD, Merge.ADD, Merge.FIRST}:
-        if fact.merge is Merge.SUM and type(current) is list:
-            return
         try:
-            join_scalar(fact, _copied(current), part, exact=exact)
+            join(fact, _copied(current), part, exact=exact)
         except (TypeError, ValueError) as error:
             raise Escape(f"its parts cannot be joined ({error})") from None
 
 
 def _copied(current: Any) -> Any:
-    return current.copy() if type(current).__module__ == "numpy" and hasattr(current, "copy") else current
+    is_changed_in_place = type(current) is list or (type(current).__module__ == "numpy" and hasattr(current, "copy"))
+    return current.copy() if is_changed_in_place else current
 
 
 def _check_alike(paths: tuple[Path, ...], current: Any, part: Any) -> None:
@@ -199,22 +247,15 @@ def _check_alike(paths: tuple[Path, ...], current: Any, part: Any) -> None:
             _refuse_unless(type(old) is type(new), "values of different kinds")
 
 
-def join_scalar(fact: Accumulator, current: Any, part: Any, *, exact: bool) -> Any:
+def join_scalar(fact: Accumulator, current: Any, part: Any) -> Any:
     """Join for values without inner structure."""
-    if fact.merge in {Merge.SUM, Merge.PREPEND, Merge.PRODUCT}:
-        check_sum(part, exact=exact)
-        if fact.merge is Merge.PRODUCT:
-            return current * part
-        if fact.merge is Merge.PREPEND:
-            _refuse_unless(not isinstance(part, str | bytes | tuple), "text grows at its front")
-            return part + current
-        if type(current) is list:
-            current.extend(part)
-            return current
-        if type(current).__module__ == "numpy" and hasattr(current, "dtype") and getattr(current, "ndim", 0):
+    if fact.merge is Merge.SUM:
+        if type(current).__module__ == "numpy" and getattr(current, "ndim", 0):
             current += part
             return current
         return current + part
+    if fact.merge is Merge.PRODUCT:
+        return current * part
     if fact.merge in {Merge.MAX, Merge.MIN}:
         return _extreme(fact, current, part)
     operations: Mapping[Merge, Callable[[Any, Any], Any]] = {
@@ -376,7 +417,7 @@ def _join_entry(paths: tuple[Path, ...], table: Any, key: Any, part: Any) -> Non
     elif leaf is Merge.STORE:
         table[key] = part
     else:
-        table[key] = join_scalar(Accumulator(place="", local="", merge=leaf), table[key], part, exact=False)
+        table[key] = join_scalar(Accumulator(place="", local="", merge=leaf), table[key], part)
 
 
 def _require(holds: bool, fact: Accumulator, current: Any) -> None:  # noqa: FBT001

@@ -24,7 +24,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner import shadows, wire
-from runsurge_dask.runner.accumulators import build_start, finished_value
+from runsurge_dask.runner.accumulators import build_start, compress, finished_value
 from runsurge_dask.runner.codec import ATOMIC, EnvironmentPickler, EnvironmentUnpickler, dump_results, is_array_like, reachable_mutables
 from runsurge_dask.runner.escape import Escape
 from runsurge_dask.runner.facts import Merge
@@ -134,7 +134,7 @@ class Block:
     def enter(self, names: dict[str, Any]) -> None:
         """Make the chunk function in these names."""
         self.names = names
-        namespace = {**names, "__name__": "__main__", "__rs_Escape__": Escape, "__rs_extreme__": extreme}
+        namespace = {**names, "__name__": "__main__", "__rs_Escape__": Escape, "__rs_extreme__": extreme, "__rs_tape__": compress}
         exec(marshal.loads(self.facts.code), namespace)  # noqa: S102, S302 - the script's own code, in the process made for it
         self.function: Callable[..., Any] = namespace["__rs_chunk__"]
 

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 HEAD_SECONDS = 0.15
 """How long a block runs as written before it is judged: long enough to measure, short enough to lose nothing."""
+SHIPPING_SAMPLE = 64
+SHIPPING_FACTOR = 4.0
+"""Values are written, read, compared for changes and written again: each about as long as writing them once."""
 TOKEN = object()
 """What a generator gives its consumer in place of a record, when its own loop is ready to be cut."""
 
@@ -131,10 +134,23 @@ class Cutting:
         if not done or not left:
             return False
         self.seconds_per_unit = seconds / done
-        if self.seconds_per_unit * left < self.runtime.options["worth_seconds"]:
+        gain = self.seconds_per_unit * left - self._shipping_seconds(cut, left)
+        if gain < self.runtime.options["worth_seconds"]:
             return False
         self.cut = cut
         return True
+
+    def _shipping_seconds(self, cut: int, left: int) -> float:
+        """What it costs to send the rest, measured on a few records; nothing where chunks read for themselves."""
+        source = self.known_source
+        if source.is_file or type(source.items) is range:
+            return 0.0
+        begun = time.perf_counter()
+        try:
+            self._dump(source.items[cut : cut + SHIPPING_SAMPLE])
+        except CannotShip:
+            return float("inf")
+        return (time.perf_counter() - begun) / min(left, SHIPPING_SAMPLE) * left * SHIPPING_FACTOR
 
     def rest(self, cut: int, index: int) -> Iterator[Any]:
         """The plain records from this cut to the end, `index` of them having been given before."""
@@ -181,7 +197,7 @@ class Cutting:
             return first, index
         cuts: list[int] = proposal["cuts"]
         specs, blobs = self._chunks(cuts, index, proposal)
-        wire.send(runtime.channel, {"op": "run", "site": facts.site, "specs": specs}, [stage, *blobs])
+        wire.send(runtime.channel, {"op": "run", "site": facts.site, "specs": specs, "lines": [o.facts.line for o in operations]}, [stage, *blobs])
         number, index = self._collect(specs, operations, sinks, needs_index=needs_index)
         consumer.is_complete = number == len(specs)
         return cuts[number], index

@@ -54,7 +54,7 @@ class Expression(Cutting):
         return self.as_written(iter(())) if value is NOTHING else value
 
     def _plan(self, part: Any) -> Callable[[], None]:
-        self.reduction.check(part, self.runtime.options["exact"])
+        self.reduction.check(part, self.parts)
         return lambda: self.parts.append(part)
 
 

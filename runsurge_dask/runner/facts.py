@@ -60,6 +60,10 @@ class Merge(StrEnum):
     """What a generator's loop yields."""
 
 
+TAPED = frozenset({Merge.SUM, Merge.PREPEND, Merge.PRODUCT})
+"""A chunk does not compute these: it sends what is added, and the driver adds it in the order of the data, exactly."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
     """Where in a `TREE` one operation applies: `("*", "n")` is `d[anything]["n"]`."""
@@ -86,6 +90,8 @@ class Accumulator:
     """`SELECT`: the expression that is compared, where it is not the value itself."""
     step: int | float = 0
     """`COUNT`: what one record adds."""
+    is_in_place: bool = False
+    """`x += y`, which changes a list or an array itself, and not `x = x + y`."""
     reads_itself: bool = False
     """`STORE`: a row reads the item that it stores."""
     is_shared: bool = False

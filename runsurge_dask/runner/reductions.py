@@ -7,12 +7,11 @@ A part comes from the records that ran as written, from a chunk, or from what wa
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runsurge_dask.runner.accumulators import check_sum
+from runsurge_dask.runner.accumulators import Tape
 from runsurge_dask.runner.escape import Escape
 
 if TYPE_CHECKING:
@@ -28,7 +27,8 @@ class Reduction:
 
     form: str
     finish: Callable[[list[Any]], Any]
-    check: Callable[[Any, bool], None] = lambda _part, _exact: None
+    check: Callable[[Any, list[Any]], None] = lambda _part, _before: None
+    """Refuse a part that cannot follow those before it."""
     is_settled: Callable[[Any], bool] = lambda _part: False
     """Whether nothing after this part can change the value (and is not even looked at)."""
 
@@ -64,8 +64,22 @@ def _join_extremes(choose: Callable[..., Any]) -> Callable[[list[Any]], Any]:
     return finish
 
 
-def _check_extreme(part: list[tuple[Any, Any]], exact: bool) -> None:  # noqa: FBT001
-    del exact
+def _add_up(parts: list[Any]) -> Any:
+    """Exactly what `sum` gives over all values in order."""
+    return sum(value for part in parts for value in _values(part))
+
+
+def _check_sum(part: Tape, before: list[Any]) -> None:
+    if part.is_added_up and not all(isinstance(p, Tape) and p.is_added_up or set(map(type, _values(p))) <= {int} for p in before):
+        raise Escape("whole numbers are added to a float")
+
+
+def _values(part: Any) -> Any:
+    return part.values if isinstance(part, Tape) else part
+
+
+def _check_extreme(part: list[tuple[Any, Any]], before: list[Any]) -> None:
+    del before
     for key, _ in part:
         if key != key:  # noqa: PLR0124 - that is how NaN shows
             raise Escape("not-a-number among the values compared")
@@ -79,7 +93,7 @@ REDUCTIONS: dict[str, Reduction] = {
         Reduction(form="set", finish=_join_by_update(set)),
         Reduction(form="dict", finish=_join_by_update(dict)),
         Reduction(form="Counter", finish=_join_by_update(Counter)),
-        Reduction(form="sum", finish=lambda parts: functools.reduce(lambda a, b: a + b, parts, 0), check=lambda part, exact: check_sum(part, exact=exact)),
+        Reduction(form="sum", finish=_add_up, check=_check_sum),
         Reduction(form="any", finish=any, is_settled=bool),
         Reduction(form="all", finish=all, is_settled=lambda part: not part),
         Reduction(form="max", finish=_join_extremes(max), check=_check_extreme),

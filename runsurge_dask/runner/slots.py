@@ -43,6 +43,7 @@ class RunnerSlot:
             answer, results = child.call({"stage": stage, "spec": spec}, [blob, items])
         except EOFError:
             child.exited.wait()
+            child.channel.close()
             self._child = None
             return {"status": "escape", "reason": f"its process ended ({describe_exit(child.exit_code)})"}, []
         if answer["status"] != "ok":

@@ -24,7 +24,7 @@ FIELD_LETTERS = {"K": "k", "N": "n", "X": "x", "W": "w"}
 SHARED_HELPERS = {
     "twice": "OFFSET = 1\n\n\ndef twice(value):\n    return value * 2 + OFFSET",
     "clip": "def clip(value, low=5, high=80):\n    return max(low, min(high, value))",
-    "digits": "def digits(value):\n    result = 0\n    for letter in str(value):\n        result += ord(letter) - 48\n    return result",
+    "digits": "def digits(value):\n    result = 0\n    while value:\n        result += value % 10\n        value //= 10\n    return result",
     "noted": "LOG = []\n\n\ndef noted(value):\n    if value == 13:\n        LOG.append(value)\n    return value",
 }
 
@@ -147,7 +147,7 @@ def _condition(choices: Choices, fields: Mapping[str, str], origin: Origin) -> s
 
 
 def _number(choices: Choices, fields: Mapping[str, str], extra: set[str]) -> str:
-    text = choices.weighted([(24, "{N}"), (1, "({N} % 7)"), (1, "({N} * 3 - 1)"), (1, "abs({N} - 50)"), (1, "len({W})"), (2, "twice({N})"), (1, "clip({N})"), (1, "digits({N})"), (1, "noted({N})")])
+    text = choices.weighted([(32, "{N}"), (1, "({N} % 7)"), (1, "({N} * 3 - 1)"), (1, "abs({N} - 50)"), (1, "len({W})"), (2, "twice({N})"), (1, "clip({N})"), (1, "digits(abs({N}))"), (1, "noted({N})")])
     name = text.partition("(")[0]
     if name in SHARED_HELPERS:
         extra.add(name)

@@ -27,10 +27,18 @@ class _Effort:
         self.is_wrong = is_wrong
 
     def holds(self, program: RandomProgram) -> bool:
-        if self.left <= 0:
+        if self.left <= 0 or not _is_valid(program.script):
             return False
         self.left -= 1
         return self.is_wrong(program)
+
+
+def _is_valid(script: str) -> bool:
+    try:
+        compile(script, "script.py", "exec", dont_inherit=True)
+    except SyntaxError:
+        return False
+    return True
 
 
 def minimise(program: RandomProgram, is_wrong: Callable[[RandomProgram], bool]) -> RandomProgram:

@@ -63,7 +63,7 @@ def build_program_text(choices: Choices) -> RandomProgram:
 
 def _make_parts(choices: Choices, loaded: Loaded | None, table: Table) -> list[Part]:
     parts: list[Part] = []
-    for kind in choices.weighted([(5, "le"), (3, "l"), (3, "el"), (2, "ll"), (2, "lee"), (2, "ee")]):
+    for kind in choices.weighted([(5, "le"), (5, "l"), (3, "el"), (1, "ll"), (1, "lee"), (1, "ee")]):
         number = len(parts) + 1
         is_spoilt = any(part.is_last for part in parts)
         rows = None if is_spoilt else loaded

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tests.differential import plain_server
 from tests.differential.compare import Answer, Bench, differences
+from tests.differential.minimise import minimise
 from tests.differential.programs import MODULES
 
 if TYPE_CHECKING:
@@ -42,7 +43,14 @@ class Trial:
     is_split: bool
     status: int
     """The exit status of the plain run."""
+    last_words: bytes = b""
+    """The last line of its standard error."""
     stages: tuple[StageReport, ...] = ()
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What must stay while a wrong program is made smaller: how it ends, and in what it differs."""
+        return self.status, self.last_words.partition(b":")[0], *sorted({words.split()[0] for words in self.differences})
 
 
 class Overdue(Exception):  # noqa: N818 - a planned run that hangs is a finding, not an error of the tests
@@ -113,7 +121,7 @@ class Trials:
             return Trial(differences=(f"the planned run raised {type(error).__name__}: {error}",), is_split=False, status=0)
         else:
             found = differences(plain, planned, (plain_folder, planned_folder))
-            return Trial(differences=tuple(found), is_split=any(stage.is_split for stage in stages), status=plain.status, stages=tuple(stages))
+            return Trial(differences=tuple(found), is_split=any(stage.is_split for stage in stages), status=plain.status, last_words=plain.stderr.rpartition(b"\n")[0].rpartition(b"\n")[2], stages=tuple(stages))
         finally:
             shutil.rmtree(home)
 
@@ -137,6 +145,10 @@ class Trials:
         self.bench.close()
         self.bench = Bench(warm=WARM)
 
+    def shrink(self, program: RandomProgram, trial: Trial) -> RandomProgram:
+        """The smallest program that can be found which is wrong in the same way."""
+        return minimise(program, lambda smaller: self.run(smaller).kind == trial.kind)
+
     def differs_from_interpreter(self, program: RandomProgram) -> list[str]:
         """How the fork's answer differs from that of a real `python script.py`; empty where it does not."""
         self.count += 1
@@ -149,3 +161,12 @@ class Trials:
             return differences(self.bench.run_plain(real), self.plain.run(forked, streams), (real, forked))
         finally:
             shutil.rmtree(home)
+
+
+def render_failure(program: RandomProgram, trial: Trial) -> str:
+    """A wrong program as a case file; its first lines say what differs."""
+    first = trial.differences[0].replace("\\", "\\\\").replace('"', "'")
+    line = next((text.strip() for text in program.script.splitlines() if text.lstrip().startswith(("for ", "while "))), program.script.splitlines()[0])
+    facts = f'expect = "whole"\nkind = "random"\nwhere = {json.dumps(line)}\nwhy = "{first}"\nchunks = {program.chunks}\n'
+    files = {"script.py": program.script, **program.files}
+    return f"== case\n{facts}" + "".join(f"== {name}\n{text}" for name, text in files.items())

@@ -1,0 +1,266 @@
+"""Which calls of `read_csv` can be read in chunks, and how one chunk is read.
+
+For example `read_csv("sales.csv", sep=";", skiprows=2)`: the head is the first three lines; a chunk is the head followed by
+the chunk's own lines, given to pandas with the user's own arguments. Columns whose type differs from chunk to chunk are read
+again with the type that pandas gives the whole column, where that is certain.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from runsurge_dask.runner.escape import Escape
+from runsurge_dask.runner.frames.scan import stamp_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+META_ROWS = 60
+HEAD_BYTES = 1 << 20
+"""The first rows are taken from so many bytes."""
+SUPPORTED = frozenset(
+    {"sep", "delimiter", "header", "names", "index_col", "usecols", "dtype", "skiprows", "na_values", "keep_default_na", "na_filter",
+     "decimal", "thousands", "encoding", "parse_dates", "date_format", "low_memory", "engine"}
+)  # fmt: skip
+SEPARATORS = frozenset({",", ";", "\t", "|", ":"})
+ENCODINGS = {None: "utf-8", "utf-8": "utf-8", "utf8": "utf-8", "UTF-8": "utf-8", "ascii": "ascii", "latin-1": "latin-1", "latin1": "latin-1", "iso-8859-1": "latin-1"}
+PACKED = (".gz", ".bz2", ".zip", ".xz", ".zst", ".tar", ".tgz")
+PIECE_CELLS = 1 << 20
+SMALLEST_PIECE = 512
+PARALLEL_BYTES = 5 << 20
+"""Files from here on pandas itself reads in pieces, on several threads."""
+EXACT_INTEGERS = 2.0**53
+PROBE_ROWS = 200
+_FLEXIBLE = {"int64", "float64"}
+_BOOLEAN_WORDS = frozenset({"true", "false"})
+
+
+class Unsupported(Exception):
+    """This call is left to pandas."""
+
+
+@dataclass(slots=True)
+class TextTable:
+    """One CSV file and how the script reads it."""
+
+    path: str
+    arguments: dict[str, Any]
+    head: bytes
+    stamp: tuple[int, ...]
+    separator: str
+    encoding: str
+    columns: int
+    """Fields of a whole row."""
+    forced: dict[str, str] = field(default_factory=dict)
+    """Column types that hold for the whole file and not for every chunk."""
+
+    def read(self, content: bytes) -> pd.DataFrame:
+        """The rows in these bytes."""
+        arguments = dict(self.arguments)
+        if self.forced:
+            given = arguments.get("dtype") or {}
+            arguments["dtype"] = {**given, **self.forced}
+        frame: pd.DataFrame = pd.read_csv(io.BytesIO(self.head + content), **arguments, low_memory=False)
+        return frame
+
+
+def open_table(path: Any, arguments: Mapping[str, Any]) -> tuple[TextTable, pd.DataFrame]:
+    """The table of a call, with its first rows.
+
+    Raises:
+        Unsupported: the call must be left to pandas.
+    """
+    if not isinstance(path, str | os.PathLike) or not set(arguments) <= SUPPORTED:
+        raise Unsupported("an argument of `read_csv`")
+    name = os.path.abspath(os.fspath(path))
+    if not os.path.isfile(name) or name.lower().endswith(PACKED):
+        raise Unsupported("not a plain file")
+    kept = {key: value for key, value in arguments.items() if key not in {"low_memory", "engine"}}
+    separator, encoding = _plain_settings(arguments)
+    head = _head_of(name, kept)
+    with open(name, "rb") as file:
+        stamp = stamp_of(os.fstat(file.fileno()))
+        file.seek(len(head))
+        sample = file.read(HEAD_BYTES)
+    if len(head) + len(sample) < stamp[0]:
+        sample = sample[: sample.rfind(b"\n") + 1]
+    if sample.count(b'"') % 2:
+        raise Unsupported("quotes in the first rows")
+    table = TextTable(name, kept, head, stamp, separator, encoding, 0)
+    return table, _first_rows(table, sample)
+
+
+def _plain_settings(arguments: Mapping[str, Any]) -> tuple[str, str]:
+    separator = arguments.get("sep", arguments.get("delimiter", ","))
+    if separator not in SEPARATORS or arguments.get("engine") not in {None, "c"}:
+        raise Unsupported("its separator or engine")
+    if arguments.get("encoding") not in ENCODINGS:
+        raise Unsupported("its encoding")
+    if not _is_plain_dtype(arguments.get("dtype")):
+        raise Unsupported("its column types")
+    if arguments.get("header", 0) not in {0, None, "infer"} or type(arguments.get("skiprows", 0)) is not int:
+        raise Unsupported("its header")
+    if callable(arguments.get("usecols")) or arguments.get("index_col") is False or isinstance(arguments.get("index_col"), list | tuple):
+        raise Unsupported("its columns")
+    if not isinstance(arguments.get("parse_dates"), list | bool | None) or not isinstance(arguments.get("date_format"), str | None):
+        raise Unsupported("its dates")
+    return separator, ENCODINGS[arguments.get("encoding")]
+
+
+def _is_plain_dtype(dtype: Any) -> bool:
+    """Only types that no text can fail to have."""
+    if dtype is None:
+        return True
+    if type(dtype) is dict:
+        return all(_is_plain_dtype(value) and value is not None for value in dtype.values())
+    return dtype is str or dtype == "str"
+
+
+def _head_of(path: str, arguments: Mapping[str, Any]) -> bytes:
+    has_header = arguments.get("header", "infer") is not None and not (arguments.get("header", "infer") == "infer" and arguments.get("names") is not None)
+    with open(path, "rb") as file:
+        lines = [file.readline() for _ in range(arguments.get("skiprows", 0) + has_header)]
+        if any(not line.strip() or line.count(b'"') % 2 for line in lines):
+            raise Unsupported("its first lines")
+        return b"".join(lines)
+
+
+def _first_rows(table: TextTable, sample: bytes) -> pd.DataFrame:
+    arguments = table.arguments
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            wide = {key: value for key, value in arguments.items() if key not in {"usecols", "index_col", "parse_dates", "date_format"}}
+            every = pd.read_csv(io.BytesIO(table.head + sample), **wide, nrows=META_ROWS)
+            first = pd.read_csv(io.BytesIO(table.head + sample), **arguments, nrows=META_ROWS)
+    except Exception as error:
+        raise Unsupported(f"its first rows ({error})") from None
+    if not isinstance(every.index, pd.RangeIndex) or not len(every) or isinstance(first.columns, pd.MultiIndex) or not first.columns.is_unique:
+        raise Unsupported("its shape")
+    table.columns = len(every.columns)
+    _settle_dates(table, first, every)
+    return first
+
+
+def _settle_dates(table: TextTable, first: pd.DataFrame, every: pd.DataFrame) -> None:
+    """Dates are read in the format that pandas would guess from the first value of the whole file."""
+    if not table.arguments.get("parse_dates") or table.arguments.get("date_format") is not None:
+        return
+    wanted = table.arguments["parse_dates"]
+    columns = [table.arguments.get("index_col")] if wanted is True else wanted
+    formats = {}
+    for column in columns:
+        texts = every[column].dropna() if column in every.columns else every.iloc[:0, 0]
+        if not len(texts) or texts.dtype != "str":
+            raise Unsupported("a date column that does not begin with a date")
+        guessed = pd.tseries.api.guess_datetime_format(texts.iloc[0])
+        if not guessed:
+            raise Unsupported("a date column without a format")
+        formats[column] = guessed
+    if len(set(formats.values())) > 1:
+        raise Unsupported("date columns of several formats")
+    with_format = {**table.arguments, "date_format": next(iter(formats.values()))}
+    again = TextTable(table.path, with_format, table.head, table.stamp, table.separator, table.encoding, table.columns)
+    del again
+    table.arguments = with_format
+    if not all(dtype.kind == "M" for dtype in _dtypes_of(first, columns)):
+        raise Unsupported("a date column that is no date")
+
+
+def _dtypes_of(frame: pd.DataFrame, columns: list[Any]) -> list[Any]:
+    return [frame[name].dtype if name in frame.columns else frame.index.dtype for name in columns]
+
+
+def report_types(table: TextTable, frame: pd.DataFrame) -> dict[str, Any]:
+    """What a chunk inferred of its columns, for the driver to compare.
+
+    Raises:
+        Escape: a type whose joining is not certain.
+    """
+    given = table.arguments.get("dtype")
+    found: dict[str, Any] = {}
+    for name, column in [("", frame.index.to_series()), *frame.items()]:
+        dtype = str(column.dtype)
+        is_given = given is not None and (not isinstance(given, dict) or name in given)
+        if dtype in {"object", "uint64", "complex128"} and len(column):
+            raise Escape(f"column {name!r} is of mixed values")
+        entry: dict[str, Any] = {"dtype": dtype}
+        if dtype == "str" and not is_given:
+            entry["gap"], entry["last"] = _widest_gap(column, table)
+        elif dtype == "float64":
+            entry["is_large"] = bool((column.abs() >= EXACT_INTEGERS).any())
+        found[name] = entry
+    return found
+
+
+def _widest_gap(column: Any, table: TextTable) -> tuple[int, int]:
+    """The longest run of rows without a value that is no number and no truth value, and the last row that has one; -1 for none."""
+    values = column.to_numpy(dtype=object, na_value=None)
+    last, widest, position = -1, 0, 0
+    while position < len(values):
+        if _is_word(values[position], table):
+            widest, last = max(widest, position - last), position
+            following = min(position + PROBE_ROWS // 2, len(values) - 1)
+            position = following if following > position else position + 1
+        else:
+            position += 1
+    return max(widest, len(values) - last), last
+
+
+def _is_word(value: Any, table: TextTable) -> bool:
+    if value is None or value.strip().lower() in _BOOLEAN_WORDS or value[-1:] in "eE+-":
+        return False
+    text = value.replace(table.arguments.get("thousands") or "\0", "").replace(table.arguments.get("decimal", "."), ".")
+    try:
+        float(text)
+    except ValueError:
+        return True
+    return False
+
+
+def widened_types(reports: list[dict[str, Any]]) -> dict[str, str]:
+    """The types of columns on which chunks disagree, where the whole column's type is certain.
+
+    Raises:
+        Escape: it is not.
+    """
+    widened = {}
+    for name in reports[0]:
+        types = {report[name]["dtype"] for report in reports}
+        words = [report[name].get("last", 0) for report in reports if report[name]["dtype"] == "str"]
+        if words and name and (len(types) > 1 or min(words) < 0):
+            if not types <= _FLEXIBLE | {"str"} or max(words) < 0:
+                raise Escape(f"the chunks disagree on the type of column {name!r}")
+            widened[name] = "str"
+        elif len(types) > 1:
+            if not types <= _FLEXIBLE or not name or any(report[name].get("is_large") for report in reports):
+                raise Escape(f"the chunks disagree on the type of column {name!r}")
+            widened[name] = "float64"
+    return widened
+
+
+def check_pieces(table: TextTable, reports: list[dict[str, Any]], rows: list[int]) -> None:
+    """pandas infers types in pieces of its own: in each of them the type must be that of the whole.
+
+    Raises:
+        Escape: some piece may have another type.
+    """
+    total = sum(rows)
+    piece = max(SMALLEST_PIECE, 1 << ((PIECE_CELLS // max(table.columns, 2)).bit_length() - 1))
+    if total <= piece and table.stamp[0] < PARALLEL_BYTES:
+        return
+    tail = (total - 1) // piece * piece
+    for name in reports[0]:
+        seen = [report[name] for report in reports]
+        if any(entry.get("is_large") for entry in seen):
+            raise Escape(f"column {name!r} holds integers of more digits than a float")
+        if "gap" not in seen[0]:
+            continue
+        if max(entry["gap"] for entry in seen) > PROBE_ROWS or total - rows[-1] + seen[-1]["last"] < tail:
+            raise Escape(f"column {name!r} is text in some places only")

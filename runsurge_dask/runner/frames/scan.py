@@ -1,0 +1,102 @@
+"""One look over the bytes of a chunk: can reading it raise, and how many rows has it?
+
+For example, with three columns, `b'1,"a\\nb",2\\n3,,4\\n'` has two rows; a row with four fields, an open quote at the end,
+bytes that are no UTF-8 or a stray carriage return are refused: the whole file is then read by pandas, at its own line.
+Only field counts, quotes and the encoding can make pandas' parser raise where no dtype is demanded.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runsurge_dask.runner.escape import Escape
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+NEWLINE, RETURN, SPACE, TAB, QUOTE = 10, 13, 32, 9, 34
+
+
+def read_range(path: str, start: int, end: int, stamp: tuple[int, ...]) -> bytes:
+    """The bytes of a chunk.
+
+    Raises:
+        Escape: the file is no longer the one that was looked at.
+    """
+    with open(path, "rb", buffering=0) as file:
+        status = os.fstat(file.fileno())
+        content = bytearray()
+        while len(content) < end - start:
+            block = os.pread(file.fileno(), end - start - len(content), start + len(content))
+            if not block:
+                break
+            content += block
+    if stamp_of(status) != tuple(stamp) or len(content) != end - start:
+        raise Escape("the input file changed while it was read")
+    return bytes(content)
+
+
+def stamp_of(status: os.stat_result) -> tuple[int, ...]:
+    """What tells one state of a file from another."""
+    return status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev
+
+
+def count_rows(content: bytes, separator: str, columns: int, encoding: str) -> int:
+    """Rows in a chunk of whole records.
+
+    Raises:
+        Escape: pandas might raise on it, or see other rows.
+    """
+    if b"\0" in content:
+        raise Escape("the file holds zero bytes")
+    if encoding != "latin-1" and not content.isascii():
+        _decode(content, encoding)
+    octets: NDArray[np.uint8] = np.frombuffer(content, dtype=np.uint8)
+    if content.count(b"\r") != content.count(b"\r\n"):
+        raise Escape("a carriage return stands alone")
+    ends = np.flatnonzero(octets == NEWLINE)
+    separators = np.flatnonzero(octets == ord(separator))
+    if b'"' in content:
+        ends, separators = _outside_quotes(octets, ends, separators, ord(separator))
+    if len(octets) and (not len(ends) or ends[-1] != len(octets) - 1):
+        ends = np.append(ends, len(octets))
+    return _count(octets, ends, separators, columns)
+
+
+def _decode(content: bytes, encoding: str) -> None:
+    try:
+        content.decode(encoding)
+    except UnicodeDecodeError:
+        raise Escape(f"the file is not {encoding}") from None
+
+
+def _outside_quotes(octets: Any, ends: Any, separators: Any, separator: int) -> tuple[Any, Any]:
+    quotes = np.flatnonzero(octets == QUOTE)
+    if len(quotes) % 2:
+        raise Escape("a chunk ends inside quotes")
+    opening, closing = quotes[::2], quotes[1::2]
+    before = octets[np.maximum(opening - 1, 0)]
+    is_field_start = (opening == 0) | (before == separator) | (before == NEWLINE) | (before == QUOTE)
+    follows = np.r_[False, opening[1:] == closing[:-1] + 1]
+    if not np.all(is_field_start & ((before != QUOTE) | (opening == 0) | follows)):
+        raise Escape("a quote stands inside a field")
+    return ends[np.searchsorted(quotes, ends) % 2 == 0], separators[np.searchsorted(quotes, separators) % 2 == 0]
+
+
+def _count(octets: Any, ends: Any, separators: Any, columns: int) -> int:
+    starts = np.r_[0, ends[:-1] + 1] if len(ends) else ends
+    lengths = ends - starts
+    has_return = (lengths > 0) & (octets[np.maximum(ends - 1, 0)] == RETURN)
+    is_blank = lengths - has_return <= 0
+    first = octets[np.minimum(starts, max(len(octets) - 1, 0))] if len(octets) else octets
+    if np.any(((first == SPACE) | (first == TAB)) & ~is_blank) and columns == 1:
+        raise Escape("a line begins with white space")
+    fields = np.diff(np.searchsorted(separators, np.r_[0, ends])) if len(ends) else lengths
+    if np.any(fields > columns - 1):
+        raise Escape("a row has more fields than the header")
+    if columns > 1 and np.any((fields == 0) & ~is_blank & ((first == SPACE) | (first == TAB))):
+        raise Escape("a line begins with white space")
+    return int(len(ends) - np.count_nonzero(is_blank))

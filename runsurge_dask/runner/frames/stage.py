@@ -1,0 +1,263 @@
+"""The driver's side of one source: one look over the file, then stages over its chunks, all or nothing.
+
+A stage that meets anything uncertain is dropped as a whole; the source is then read by pandas itself, once, and everything
+over it is worked out as written.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import pickle
+import sys
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from runsurge_dask.runner import wire
+from runsurge_dask.runner.codec import load_results
+from runsurge_dask.runner.commit import drop_files
+from runsurge_dask.runner.cutting import Cutting, Operation
+from runsurge_dask.runner.escape import CannotShip, Escape
+from runsurge_dask.runner.frames import reading
+from runsurge_dask.runner.frames.nodes import Node, Rowset, all_nodes, evaluate
+from runsurge_dask.runner.frames.scan import stamp_of
+from runsurge_dask.runner.frames.work import CODE
+from runsurge_dask.runner.sources import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runsurge_dask.runner.facts import SiteFacts
+    from runsurge_dask.runner.frames.reading import TextTable
+    from runsurge_dask.runner.sites import Runtime
+
+FREE_STAGES = 4
+"""Without a forced chunk count, so many stages read a file again; then it is read as a whole and kept."""
+ATTEMPTS = 3
+"""How often a stage is tried with wider column types."""
+_CODE = marshal.dumps(compile(CODE, "<frame stage>", "exec"))
+
+
+class _Stage(Cutting):
+    """One conversation with the client about chunks of a table."""
+
+    def __init__(self, runtime: Runtime, facts: SiteFacts) -> None:
+        super().__init__(runtime, facts, None)
+        self.source = Source("items", items=[])
+
+    def run(self, job: dict[str, Any], chunks: list[dict[str, Any]], lines: list[int], accept: Callable[[list[Any]], None]) -> list[Any]:
+        """The answers of all chunks.
+
+        Raises:
+            Escape: one of them could not, or `accept` refused them.
+            CannotShip: nothing was handed out.
+        """
+        facts = replace(self.facts, code=_CODE, free=("__rs_job__",), form="frame")
+        blob, _ = self._stage_blob([Operation(facts, {"__rs_job__": job}, _nothing)], is_lonely=False)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        specs = [{"kind": "items", "start": n, "end": n + 1, "index": n, "wraps": []} for n in range(len(chunks))]
+        channel = self.runtime.channel
+        header = {"op": "run", "site": self.facts.site, "specs": specs, "lines": lines, "is_atomic": True}
+        wire.send(channel, header, [blob, *(self._dump([chunk]) for chunk in chunks)])
+        return self._answers(len(chunks), accept)
+
+    def _answers(self, count: int, accept: Callable[[list[Any]], None]) -> list[Any]:
+        channel = self.runtime.channel
+        found: list[Any] = []
+        try:
+            while len(found) < count:
+                answer, results = wire.receive(channel)
+                if answer["status"] != "ok":
+                    wire.receive(channel)
+                    raise Escape(answer["reason"])
+                try:
+                    found.append(load_results(results[0])["outputs"][0])
+                    accept(found)
+                except Escape as escape:
+                    drop_files(answer["files"]["written"])
+                    wire.send(channel, {"op": "stop", "reason": escape.reason})
+                    wire.receive(channel)
+                    raise
+                wire.send(channel, {"op": "next"})
+        except KeyboardInterrupt:
+            from runsurge_dask.runner.cutting import _abandon
+
+            _abandon(channel)
+            raise
+        wire.receive(channel)
+        return found
+
+
+def _nothing(outputs: Any) -> Any:
+    return outputs
+
+
+@dataclass(slots=True)
+class FrameSource:
+    """One call of `read_csv` that was not done yet."""
+
+    runtime: Runtime
+    facts: SiteFacts
+    table: TextTable
+    read_plainly: Callable[[], Any]
+    node: Node
+    cuts: list[int] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    is_settled: bool = False
+    """The column types of the whole file are known."""
+    is_broken: bool = False
+    stages: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(self.rows)
+
+    def look_over(self, seconds_per_byte: float, line: int) -> bool:
+        """Cut the file, and see that reading it cannot raise; false where it is to be read plainly."""
+        start, end = len(self.table.head), self.table.stamp[0]
+        proposal, _ = self.runtime.ask(
+            {"op": "propose", "site": self.facts.site, "source": "table", "start": start, "end": end, "path": self.table.path,
+             "seconds_per_unit": seconds_per_byte, "needs_index": False, "quote": '"'}  # fmt: skip
+        )
+        if "cuts" not in proposal:
+            return False
+        cuts = sorted(set(proposal["cuts"]))
+        self.cuts = cuts if len(cuts) > 1 else [start, end]
+        chunks = [{"start": a, "end": b} for a, b in pairwise(self.cuts)]
+        answers = self._stage(self.facts, {"kind": "scan"}, chunks, [line], lambda _: None)
+        if answers is None:
+            return False
+        self.rows = [answer["rows"] for answer in answers]
+        assert self.node.rows is not None
+        self.node.rows.lengths = self.rows
+        return self.total > 0
+
+    def run(self, facts: SiteFacts | None, roots: list[tuple[Node, tuple[Any, ...]]]) -> list[list[Any]] | None:
+        """For each root what the chunks gave, in order; None where only the whole can be right."""
+        runtime = self.runtime
+        if self.is_broken or self.node.value is not None or runtime.is_closed_for_frames():
+            return None
+        if not runtime.options["chunks"] and self.stages >= FREE_STAGES:
+            return None
+        for _ in range(ATTEMPTS):
+            try:
+                return self._attempt(facts or self.facts, roots)
+            except _Widened:
+                continue
+        return None
+
+    def _attempt(self, facts: SiteFacts, roots: list[tuple[Node, tuple[Any, ...]]]) -> list[list[Any]] | None:
+        nodes = all_nodes([root for root, _ in roots])
+        held = [node for node in nodes if node.op == "held"]
+        job = {"kind": "eval", "source": self.node, "held": held, "roots": roots}
+        offsets = [0, *accumulate(self.rows)]
+        chunks = [
+            {"start": a, "end": b, "rows": self.rows[n], "offset": offsets[n], "held": pickle.dumps([(node.pieces or [])[n] for node in held], 5)}
+            for n, (a, b) in enumerate(pairwise(self.cuts))
+        ]
+        widened: dict[str, str] = {}
+
+        def accept(answers: list[Any]) -> None:
+            full = [answer for answer in answers if answer["types"] is not None]
+            if not full:
+                return
+            widened.update(reading.widened_types([answer["types"] for answer in full]))
+            if widened:
+                return
+            if any(answer["shapes"] != full[0]["shapes"] for answer in full):
+                raise Escape("chunks disagree on the type of a result")
+            if len(answers) == len(self.rows):
+                reading.check_pieces(self.table, [answer["types"] for answer in full], self.rows)
+
+        def accept_all(answers: list[Any]) -> None:
+            accept(answers)
+            if widened and len(answers) == len(self.rows):
+                raise Escape("wider column types")
+
+        self.stages += 1
+        lines = sorted({node.line for node in nodes if node.line} | {self.node.line})
+        answers = self._stage(facts, job, chunks, lines, accept_all, quiet=bool(widened))
+        if answers is None and widened and not set(widened.items()) <= set(self.table.forced.items()):
+            self.table.forced.update(widened)
+            self.is_broken = False
+            raise _Widened
+        if answers is None:
+            return None
+        self.is_settled = True
+        full = [answer["values"] for answer in answers if answer["types"] is not None]
+        return [list(column) for column in zip(*full, strict=True)]
+
+    def _stage(self, facts: SiteFacts, job: dict[str, Any], chunks: list[dict[str, Any]], lines: list[int], accept: Any, *, quiet: bool = False) -> list[Any] | None:
+        del quiet
+        runtime = self.runtime
+        runtime.busy = True
+        try:
+            if stamp_of(os.stat(self.table.path)) != self.table.stamp:
+                raise Escape("the input file changed")
+            return _Stage(runtime, facts).run({**job, "table": self.table}, chunks, lines, accept)
+        except CannotShip as refusal:
+            runtime.tell({"op": "decline", "site": facts.site, "reason": refusal.reason})
+        except Escape as escape:
+            runtime.tell({"op": "decline", "site": facts.site, "reason": escape.reason})
+        except OSError:
+            self.is_broken = True
+        finally:
+            runtime.busy = False
+        return None
+
+    def plain(self) -> Any:
+        """The whole source as pandas itself reads it."""
+        if self.node.value is None:
+            self.node.value = self.read_plainly()
+        return self.node.value
+
+    def plain_value(self, node: Node) -> Any:
+        """The value of an expression on the whole, worked out here."""
+        if node.value is None:
+            known = {id(each): self._leaf(each) for each in all_nodes([node]) if each.op in {"source", "held"} or each.value is not None}
+            node.value = evaluate([node], known)[0]
+        return node.value
+
+    def _leaf(self, node: Node) -> Any:
+        if node.value is None:
+            if node.op == "source":
+                return self.plain()
+            assert node.rows is not None
+            node.value = self.join(node.pieces or [], node.rows, None)
+        return node.value
+
+    def join(self, pieces: list[Any], rows: Rowset, labels: list[list[Any]] | None) -> Any:
+        """The whole of what chunks kept."""
+        if isinstance(pieces[0], np.ndarray):
+            return np.concatenate(pieces)
+        if rows.index == "own":
+            return pd.concat(pieces)
+        whole = pd.concat(pieces, ignore_index=True)
+        whole.index = self._index_of(rows, labels) if rows.index == "rows" else pd.RangeIndex(len(whole))
+        return whole
+
+    def _index_of(self, rows: Rowset, labels: list[list[Any]] | None) -> Any:
+        index: Any = pd.RangeIndex(self.total)
+        if rows.parent is None:
+            return index
+        assert labels is not None
+        for part in labels:
+            kept = np.concatenate([labels_of + offset for labels_of, offset in zip(part, self.full_offsets(), strict=True)])
+            mask = np.zeros(len(index), dtype=bool)
+            mask[np.searchsorted(np.asarray(index), kept)] = True
+            index = pd.DataFrame(index=index).loc[mask].index
+        return index
+
+    def full_offsets(self) -> list[int]:
+        """Where each chunk that has rows begins."""
+        offsets = [0, *accumulate(self.rows)]
+        return [offset for offset, rows in zip(offsets, self.rows, strict=False) if rows]
+
+
+class _Widened(Exception):
+    """Try again, with the column types that hold for the whole."""

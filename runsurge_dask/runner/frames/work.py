@@ -1,0 +1,83 @@
+"""The chunk child's side: read the rows of a chunk, work out expressions on them, and give parts of answers."""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from runsurge_dask.runner import shadows
+from runsurge_dask.runner.escape import Escape
+from runsurge_dask.runner.frames import parts
+from runsurge_dask.runner.frames.nodes import Node, evaluate
+from runsurge_dask.runner.frames.reading import report_types
+from runsurge_dask.runner.frames.scan import count_rows, read_range
+from runsurge_dask.runner.sinks import Journal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CODE = "from runsurge_dask.runner.frames.work import run_job\n\ndef __rs_chunk__(records):\n    return run_job(__rs_job__, records)\n"
+"""What a stage over a frame has in the place of a loop's body."""
+
+
+def run_job(job: Mapping[str, Any], records: Any) -> dict[str, Any]:
+    """Do one job on the chunk that is the only record.
+
+    Raises:
+        Escape: only the whole can be right.
+    """
+    (chunk,) = records
+    table = job["table"]
+    content = read_range(table.path, chunk["start"], chunk["end"], table.stamp)
+    if job["kind"] == "scan":
+        answer: dict[str, Any] = {"rows": count_rows(content, table.separator, table.columns, table.encoding)}
+    else:
+        answer = _work_out(job, chunk, table, content)
+    records.count = answer["rows"]
+    if Journal.current.entries:
+        raise Escape("it writes or warns")
+    if shadows._State.files:  # noqa: SLF001 - a frame stage gives all or nothing
+        raise Escape("it writes files")
+    return answer
+
+
+def _work_out(job: Mapping[str, Any], chunk: Mapping[str, Any], table: Any, content: bytes) -> dict[str, Any]:
+    frame = table.read(content)
+    del content
+    if len(frame) != chunk["rows"]:
+        raise Escape("the rows were not those that were counted")
+    if not len(frame):
+        return {"rows": 0, "types": None, "shapes": None, "values": None}
+    known: dict[int, Any] = {id(job["source"]): frame}
+    known.update(zip(map(id, job["held"]), pickle.loads(chunk["held"]), strict=True))  # noqa: S301 - our own driver made it
+    types = report_types(table, frame)
+    shapes: list[Any] = []
+    roots = [root for root, _ in job["roots"]]
+    values = evaluate(roots, known, lambda _, value: shapes.append(shape_of(value)))
+    given = [parts.give(value, how, chunk) for value, (_, how) in zip(values, job["roots"], strict=True)]
+    return {"rows": len(frame), "types": types, "shapes": shapes, "values": given}
+
+
+def shape_of(value: Any) -> Any:
+    """What must be the same in every chunk: names, types and categories, as plain values."""
+    if isinstance(value, pd.DataFrame):
+        return ["frame", [(repr(name), _type_of(column)) for name, column in value.items()], _index_of(value)]
+    if isinstance(value, pd.Series):
+        return ["series", repr(value.name), _type_of(value), _index_of(value)]
+    return [type(value).__name__, str(getattr(value, "dtype", ""))]
+
+
+def _index_of(value: Any) -> Any:
+    dtype = str(value.index.dtype)
+    return [list(map(repr, value.index.names)), dtype]
+
+
+def _type_of(column: Any) -> Any:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return [str(column.dtype.categories.dtype), list(map(repr, column.dtype.categories)), bool(column.dtype.ordered)]
+    return str(column.dtype)
+
+
+__all__ = ["CODE", "Node", "run_job", "shape_of"]

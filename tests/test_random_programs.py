@@ -1,0 +1,91 @@
+"""Random programs give planned what they give plainly.
+
+RUNSURGE_PROGRAMS says how many (1,000). A wrong one is made small, and written as a case file whose path the failure names.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from tests.differential.programs import RandomProgram, programs
+from tests.differential.trials import Trial, Trials, render_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROGRAMS = int(os.environ.get("RUNSURGE_PROGRAMS", "1000"))
+BATCHES = 20
+REAL_SHARE = 20
+"""One program in so many is also run by a real `python script.py`."""
+LEAST_SPLIT_SHARE = 0.6
+
+
+@dataclass(slots=True)
+class Campaign:
+    """All programs of this module, and what came of them."""
+
+    trials: Trials
+    findings: Path
+    count: int = 0
+    split: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def check(self, program: RandomProgram) -> str:
+        """Try one program; the words of a failure, or nothing."""
+        self.count += 1
+        if self.count % REAL_SHARE == 1:
+            assert self.trials.differs_from_interpreter(program) == []
+        trial = self.trials.run(program)
+        self.split += trial.is_split
+        return self._describe(program, trial) if trial.differences else ""
+
+    def _describe(self, program: RandomProgram, trial: Trial) -> str:
+        smaller = self.trials.shrink(program, trial)
+        last = self.trials.run(smaller)
+        words = render_failure(smaller, last if last.differences else trial)
+        path = self.findings / f"{self.count:04d}.txt"
+        path.write_text(words, encoding="utf-8")
+        self.wrong.append(str(path))
+        return f"{words}\nwritten to {path}"
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
+    """One warm bench for all batches."""
+    findings = Path(tempfile.mkdtemp(prefix="runsurge-wrong-"))
+    with Trials(tmp_path_factory.mktemp("programs")) as trials:
+        yield Campaign(trials, findings)
+    if not any(findings.iterdir()):
+        findings.rmdir()
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_random_programs_give_the_same_planned_and_plainly(campaign: Campaign, batch: int) -> None:
+    """Each batch draws its own programs, the same ones every time."""
+    failures: list[str] = []
+
+    @seed(batch)
+    @settings(max_examples=max(1, PROGRAMS // BATCHES), database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @given(program=programs())
+    def run(program: RandomProgram) -> None:
+        if words := campaign.check(program):
+            failures.append(words)
+
+    run()
+    assert not failures, "\n\n".join(failures)
+
+
+def test_most_random_programs_are_really_cut(campaign: Campaign, capsys: pytest.CaptureFixture[str]) -> None:
+    """Programs without a cut stage would show nothing."""
+    with capsys.disabled():
+        print(f"\n{campaign.count} random programs, {campaign.split} with a stage of at least 2 accepted chunks, {len(campaign.wrong)} wrong")
+    assert campaign.count, "the batches above have not run"
+    assert campaign.split >= LEAST_SPLIT_SHARE * campaign.count
+    assert campaign.wrong == []
