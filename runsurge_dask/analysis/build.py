@@ -10,6 +10,7 @@ import types
 from typing import TYPE_CHECKING
 
 from runsurge_dask.analysis.blocks import blocks_of
+from runsurge_dask.analysis.hints import hints_of, hold_against
 from runsurge_dask.analysis.rewrite import GENERATOR_PREFIX, rewrite
 from runsurge_dask.analysis.scopes import Mentions
 from runsurge_dask.errors import ScriptError
@@ -58,10 +59,11 @@ def build_program(source: str, path: str) -> Program:
     for _, module, _ in trees.values():
         mentions.add(module)
     sites: list[SiteFacts] = []
+    hints = hints_of(tree, source)
     codes: dict[str, ModuleCode] = {}
     for name, (file, module, is_package) in trees.items():
         rewritten, facts = rewrite(module, file, mentions, len(sites))
-        sites.extend(facts)
+        sites.extend(hold_against(hints, found) for found in facts)
         codes[name] = ModuleCode(name=name, file=file, rewritten=_compile(rewritten, file), plain=_compile(module, file), is_package=is_package)
     every = [module for _, module, _ in trees.values()]
     return Program(
@@ -157,14 +159,16 @@ def _find_module(folder: str, parts: list[str]) -> tuple[str, bool] | None:
 
 
 def _entry_of(tree: ast.Module, path: str) -> str:
-    """`main` where the script only defines things; nothing where its own top level does the work."""
+    """`main` or `process` where the script only defines things; nothing where its own top level does the work."""
     quiet = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
     works = [s for s in tree.body if not isinstance(s, quiet) and not _is_declaration(s)]
     if works:
         return ""
-    if any(isinstance(s, ast.FunctionDef) and s.name == "main" for s in tree.body):
-        return "main"
-    raise ScriptError(path, "Bad program format: there is neither a function `main` nor anything at the top level", remedy="Add `def main():` or call your functions at the end.", code="bad-program-format")
+    defined = {s.name for s in tree.body if isinstance(s, ast.FunctionDef)}
+    for entry in ("main", "process"):
+        if entry in defined:
+            return entry
+    raise ScriptError(path, "Bad program format: there is neither a function `main` (or `process`) nor anything at the top level", remedy="Add `def main():` or call your functions at the end.", code="bad-program-format")
 
 
 def _is_declaration(node: ast.stmt) -> bool:

@@ -156,8 +156,9 @@ class _Flow:
     def read(self, state: set[str], *nodes: ast.AST | None) -> None:
         for node in nodes:
             if node is not None:
-                self.exposed |= _reads(node) - state
-                state |= {n.target.id for n in ast.walk(node) if isinstance(n, ast.NamedExpr)}
+                given = {n.target.id: (n.end_lineno, n.end_col_offset) for n in ast.walk(node) if isinstance(n, ast.NamedExpr)}
+                self.exposed |= _reads(node) - state - {name for name, place in given.items() if _is_only_read_after(node, name, place)}
+                state |= set(given)
 
     def run(self, body: list[ast.stmt], state: set[str] | None) -> set[str] | None:
         for statement in body:
@@ -239,6 +240,11 @@ class _Flow:
         for end in ends[1:]:
             after = _meet(after, end)
         return after
+
+
+def _is_only_read_after(node: ast.AST, name: str, place: tuple[int | None, int | None]) -> bool:
+    loads = [n for n in ast.walk(node) if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)]
+    return all((n.lineno, n.col_offset) >= (place[0] or 0, place[1] or 0) for n in loads)
 
 
 def _meet(one: set[str] | None, other: set[str] | None) -> set[str] | None:

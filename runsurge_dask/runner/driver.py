@@ -160,7 +160,13 @@ class _UserModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def _call_entry(main: types.ModuleType, entry: str) -> Any:
-    return vars(main)[entry]()
+    """Call `main()`, or `process(text)` with the text of the file named first (else of standard input)."""
+    if entry == "main":
+        return main.main()
+    if len(sys.argv) > 1:
+        with open(sys.argv[1], encoding="utf-8") as file:
+            return main.process(file.read())
+    return main.process(sys.stdin.read())
 
 
 def _print_result(result: Any) -> None:

@@ -65,7 +65,7 @@ class Runtime:
 
     def loop(self, site: int, iterable: Any) -> Any:
         """Open the site of a `for` loop."""
-        if self.is_closed(site):
+        if self.is_closed(site) or not self.sites[site].code:
             return Uncut(iterable)
         return Loop(self, self.sites[site], iterable)
 
@@ -75,7 +75,7 @@ class Runtime:
 
     def comp(self, site: int, iterable: Any, as_written: Callable[[Any], Any], partial: Callable[[Any], Any] | None = None) -> Any:
         """A comprehension, or a call that consumes one; `partial` gives its value in the form in which parts are joined."""
-        if self.is_closed(site):
+        if self.is_closed(site) or not self.sites[site].code:
             return as_written(iterable)
         return Expression(self, self.sites[site], iterable, as_written, partial).evaluate()
 

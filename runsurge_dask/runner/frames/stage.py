@@ -62,7 +62,8 @@ class _Stage(Cutting):
             stream.flush()
         specs = [{"kind": "items", "start": n, "end": n + 1, "index": n, "wraps": []} for n in range(len(chunks))]
         channel = self.runtime.channel
-        header = {"op": "run", "site": self.facts.site, "specs": specs, "lines": lines, "is_atomic": True}
+        is_used = job["kind"] != "scan"
+        header = {"op": "run", "site": self.facts.site, "specs": specs, "lines": lines, "is_atomic": True, "is_used": is_used}
         wire.send(channel, header, [blob, *(self._dump([chunk]) for chunk in chunks)])
         return self._answers(len(chunks), accept)
 
@@ -132,15 +133,27 @@ class FrameSource:
         answers = self._stage(self.facts, {"kind": "scan"}, chunks, [line], lambda _: None)
         if answers is None:
             return False
-        self.rows = [answer["rows"] for answer in answers]
+        self._keep_cuts([answer["rows"] for answer in answers])
         assert self.node.rows is not None
         self.node.rows.lengths = self.rows
         return self.total > 0
 
+    def _keep_cuts(self, rows: list[int]) -> None:
+        """Join chunks without rows to their neighbours."""
+        kept = [self.cuts[0]]
+        for end, count in zip(self.cuts[1:], rows, strict=True):
+            if count and (self.rows or len(kept) == 1):
+                kept.append(end)
+                self.rows.append(count)
+            elif len(kept) > 1:
+                kept[-1] = end
+        self.cuts = kept
+
     def run(self, facts: SiteFacts | None, roots: list[tuple[Node, tuple[Any, ...]]]) -> list[list[Any]] | None:
         """For each root what the chunks gave, in order; None where only the whole can be right."""
         runtime = self.runtime
-        if self.is_broken or self.node.value is not None or runtime.is_closed_for_frames():
+        is_closed = runtime._is_closed(self.facts.site)  # noqa: SLF001 - as for every other site
+        if self.is_broken or self.node.value is not None or is_closed:
             return None
         if not runtime.options["chunks"] and self.stages >= FREE_STAGES:
             return None
@@ -155,7 +168,7 @@ class FrameSource:
         nodes = all_nodes([root for root, _ in roots])
         held = [node for node in nodes if node.op == "held"]
         job = {"kind": "eval", "source": self.node, "held": held, "roots": roots}
-        offsets = [0, *accumulate(self.rows)]
+        offsets = list(accumulate([0, *self.rows]))
         chunks = [
             {"start": a, "end": b, "rows": self.rows[n], "offset": offsets[n], "held": pickle.dumps([(node.pieces or [])[n] for node in held], 5)}
             for n, (a, b) in enumerate(pairwise(self.cuts))
@@ -163,25 +176,20 @@ class FrameSource:
         widened: dict[str, str] = {}
 
         def accept(answers: list[Any]) -> None:
-            full = [answer for answer in answers if answer["types"] is not None]
-            if not full:
-                return
-            widened.update(reading.widened_types([answer["types"] for answer in full]))
+            types = [answer["types"] for answer in answers]
+            is_last = len(answers) == len(self.rows)
+            widened.update(reading.widened_types(types))
             if widened:
-                return
-            if any(answer["shapes"] != full[0]["shapes"] for answer in full):
+                if is_last:
+                    raise Escape("columns have other types on the whole than in a chunk")
+            elif any(answer["shapes"] != answers[0]["shapes"] for answer in answers):
                 raise Escape("chunks disagree on the type of a result")
-            if len(answers) == len(self.rows):
-                reading.check_pieces(self.table, [answer["types"] for answer in full], self.rows)
-
-        def accept_all(answers: list[Any]) -> None:
-            accept(answers)
-            if widened and len(answers) == len(self.rows):
-                raise Escape("wider column types")
+            elif is_last:
+                reading.check_pieces(self.table, types, self.rows)
 
         self.stages += 1
         lines = sorted({node.line for node in nodes if node.line} | {self.node.line})
-        answers = self._stage(facts, job, chunks, lines, accept_all, quiet=bool(widened))
+        answers = self._stage(facts, job, chunks, lines, accept)
         if answers is None and widened and not set(widened.items()) <= set(self.table.forced.items()):
             self.table.forced.update(widened)
             self.is_broken = False
@@ -189,11 +197,9 @@ class FrameSource:
         if answers is None:
             return None
         self.is_settled = True
-        full = [answer["values"] for answer in answers if answer["types"] is not None]
-        return [list(column) for column in zip(*full, strict=True)]
+        return [list(column) for column in zip(*(answer["values"] for answer in answers), strict=True)]
 
-    def _stage(self, facts: SiteFacts, job: dict[str, Any], chunks: list[dict[str, Any]], lines: list[int], accept: Any, *, quiet: bool = False) -> list[Any] | None:
-        del quiet
+    def _stage(self, facts: SiteFacts, job: dict[str, Any], chunks: list[dict[str, Any]], lines: list[int], accept: Any) -> list[Any] | None:
         runtime = self.runtime
         runtime.busy = True
         try:
@@ -227,8 +233,13 @@ class FrameSource:
         if node.value is None:
             if node.op == "source":
                 return self.plain()
-            assert node.rows is not None
-            node.value = self.join(node.pieces or [], node.rows, None)
+            assert node.rows is not None and node.pieces is not None
+            if node.rows.index == "rows" and node.rows.node is not None:
+                whole = pd.concat(node.pieces, ignore_index=True)
+                whole.index = self.plain_value(node.rows.node).index
+                node.value = whole
+            else:
+                node.value = self.join(node.pieces, node.rows, None)
         return node.value
 
     def join(self, pieces: list[Any], rows: Rowset, labels: list[list[Any]] | None) -> Any:
@@ -247,16 +258,11 @@ class FrameSource:
             return index
         assert labels is not None
         for part in labels:
-            kept = np.concatenate([labels_of + offset for labels_of, offset in zip(part, self.full_offsets(), strict=True)])
+            kept = np.concatenate([labels_of + offset for labels_of, offset in zip(part, accumulate([0, *self.rows]), strict=False)])
             mask = np.zeros(len(index), dtype=bool)
             mask[np.searchsorted(np.asarray(index), kept)] = True
             index = pd.DataFrame(index=index).loc[mask].index
         return index
-
-    def full_offsets(self) -> list[int]:
-        """Where each chunk that has rows begins."""
-        offsets = [0, *accumulate(self.rows)]
-        return [offset for offset, rows in zip(offsets, self.rows, strict=False) if rows]
 
 
 class _Widened(Exception):

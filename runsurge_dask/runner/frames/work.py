@@ -48,8 +48,6 @@ def _work_out(job: Mapping[str, Any], chunk: Mapping[str, Any], table: Any, cont
     del content
     if len(frame) != chunk["rows"]:
         raise Escape("the rows were not those that were counted")
-    if not len(frame):
-        return {"rows": 0, "types": None, "shapes": None, "values": None}
     known: dict[int, Any] = {id(job["source"]): frame}
     known.update(zip(map(id, job["held"]), pickle.loads(chunk["held"]), strict=True))  # noqa: S301 - our own driver made it
     types = report_types(table, frame)

@@ -1,0 +1,214 @@
+"""Frames and series that are expressions until pandas, or the script, touches what is in them.
+
+`LazyFrame` and `LazySeries` are real subclasses whose `_mgr` is a property: any code of pandas that is not intercepted reads
+it, the value is worked out, and the object becomes a plain `DataFrame` or `Series` for good.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from runsurge_dask.runner.frames.nodes import Node, Rowset, all_nodes, evaluate
+
+if TYPE_CHECKING:
+    from runsurge_dask.runner.facts import SiteFacts
+    from runsurge_dask.runner.frames.stage import FrameSource
+
+PANDAS_FILE = os.path.join(os.path.dirname(pd.__file__), "core", "frame.py")
+MISSING: Any = object()
+"""No chunk can give the answer: it is pandas' turn."""
+
+
+class _Manager:
+    """`_mgr` of a lazy object."""
+
+    def __get__(self, owner: Any, kind: type | None = None) -> Any:
+        if owner is None:
+            return self
+        return materialise(owner)._mgr
+
+    def __set__(self, owner: Any, manager: Any) -> None:
+        materialise(owner)
+        object.__setattr__(owner, "_mgr", manager)
+
+
+class LazyFrame(pd.DataFrame):
+    """A frame that is not there yet."""
+
+    _mgr = _Manager()
+
+
+class LazySeries(pd.Series):
+    """A series that is not there yet."""
+
+    _mgr = _Manager()
+
+
+for _lazy, _plain in ((LazyFrame, pd.DataFrame), (LazySeries, pd.Series)):
+    _lazy.__module__, _lazy.__name__, _lazy.__qualname__ = _plain.__module__, _plain.__name__, _plain.__qualname__
+
+Lazy = LazyFrame | LazySeries
+
+
+def is_lazy(value: Any) -> bool:
+    return type(value) is LazyFrame or type(value) is LazySeries
+
+
+def node_of(value: Any) -> Node:
+    """The expression behind a lazy object."""
+    node: Node = object.__getattribute__(value, "_rs_node")
+    return node
+
+
+def source_of(value: Any) -> FrameSource:
+    """The source behind a lazy object."""
+    source: FrameSource = object.__getattribute__(value, "_rs_source")
+    return source
+
+
+def wrap(source: FrameSource, node: Node) -> Any:
+    """The lazy object of an expression; its `meta` says which of the two it is."""
+    kind = LazyFrame if isinstance(node.meta, pd.DataFrame) else LazySeries
+    lazy = object.__new__(kind)
+    put = object.__setattr__
+    put(lazy, "_rs_node", node)
+    put(lazy, "_rs_source", source)
+    put(lazy, "_attrs", {})
+    put(lazy, "_flags", pd.Flags(lazy, allows_duplicate_labels=True))
+    if kind is LazySeries:
+        put(lazy, "_name", node.meta.name)
+    return lazy
+
+
+def change(lazy: Any, node: Node) -> None:
+    """Let a lazy object stand for another expression from now on; all its names in the script see it."""
+    object.__setattr__(lazy, "_rs_node", node)
+
+
+def materialise(lazy: Any) -> Any:
+    """Make a lazy object the plain one that it would have been."""
+    if not is_lazy(lazy):
+        return lazy
+    value = whole_value(source_of(lazy), node_of(lazy)).copy(deep=False)
+    object.__setattr__(lazy, "__class__", type(value))
+    for name in ("_rs_node", "_rs_source"):
+        object.__delattr__(lazy, name)
+    object.__setattr__(lazy, "_mgr", value._mgr)
+    if isinstance(value, pd.Series):
+        object.__setattr__(lazy, "_name", value.name)
+    return lazy
+
+
+def whole_value(source: FrameSource, node: Node) -> Any:
+    """The value of an expression on the whole file: from the chunks, or else by pandas."""
+    if node.value is None:
+        if source.node.value is None and (node.op != "source" or not source.is_settled):
+            given = source.run(current_facts(source), [(node, ("keep",)), *_trail(node)])
+            if given is not None:
+                assert node.rows is not None
+                _note_lengths(node, given[0])
+                node.value = source.join(given[0], node.rows, given[1:])
+        if node.value is None:
+            node.value = source.plain_value(node)
+    return node.value
+
+
+def _trail(node: Node) -> list[tuple[Node, tuple[Any, ...]]]:
+    assert node.rows is not None
+    return [(step, ("labels",)) for step in node.rows.filters()] if node.rows.index == "rows" else []
+
+
+def _note_lengths(node: Node, pieces: list[Any]) -> None:
+    assert node.rows is not None
+    node.rows.lengths = [len(piece) for piece in pieces]
+
+
+def derive(source: FrameSource, op: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, *, rows: Rowset, is_filter: bool = False) -> Node | None:
+    """A new expression, if it works on the first rows, and on each half of them as on both."""
+    node = Node(op, args, kwargs, rows=rows, line=current_line(source))
+    inner = list(node.below())
+    base = next((each for each in inner if each.rows is not None), None)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            node.meta = evaluate([node], {id(each): each.meta for each in inner})[0]
+            if not isinstance(node.meta, pd.DataFrame | pd.Series) or base is None:
+                return None
+            if not is_filter and not node.meta.index.equals(base.meta.index):
+                return None
+            half = len(base.meta) // 2
+            halves = [evaluate([node], {id(each): each.meta.iloc[part] for each in inner})[0] for part in (slice(None, half), slice(half, None))] if len(base.meta) > 1 else []
+    except Exception:
+        return None
+    if halves and all(map(len, halves)) and rows.index != "range" and not _is_same(node.meta, halves):
+        return None
+    if isinstance(node.meta, pd.DataFrame) and not node.meta.columns.is_unique:
+        return None
+    return node
+
+
+def _is_same(whole: Any, halves: list[Any]) -> bool:
+    joined = pd.concat(halves)
+    if isinstance(whole, pd.DataFrame):
+        return len(whole.columns) == len(joined.columns) and joined.reset_index(drop=True).astype(object).equals(whole.reset_index(drop=True).astype(object))
+    return bool(joined.reset_index(drop=True).astype(object).equals(whole.reset_index(drop=True).astype(object)))
+
+
+def hold(source: FrameSource, node: Node, pieces: list[Any]) -> Node | None:
+    """An expression whose value on each chunk was worked out at its own line."""
+    assert node.rows is not None
+    node.rows.lengths = [len(piece) for piece in pieces]
+    base = next(node.below(), None)
+    held = Node("held", rows=node.rows, line=node.line)
+    held.pieces = pieces
+    wanted = len(base.meta) if base is not None else 0
+    held.meta = first_of(pieces, wanted)
+    if base is not None and not held.meta.index.equals(base.meta.index):
+        return None
+    del source
+    return held
+
+
+def first_of(pieces: list[Any], wanted: int) -> Any:
+    """The first rows over all pieces."""
+    if len(pieces[0]) >= wanted:
+        return pieces[0].iloc[:wanted]
+    return pd.concat(pieces, ignore_index=True).iloc[:wanted]
+
+
+def current_line(source: FrameSource) -> int:
+    """The first line of the statement of the script that is running."""
+    place = _user_place(source)
+    return place[1] if place else 0
+
+
+def current_facts(source: FrameSource) -> SiteFacts | None:
+    """The site of the statement that is running, if it is one."""
+    place = _user_place(source)
+    sites: dict[tuple[str, int], SiteFacts] = source.runtime.frame_sites  # type: ignore[attr-defined]
+    return sites.get(place) if place else None
+
+
+def _user_place(source: FrameSource) -> tuple[str, int] | None:
+    first_lines: dict[tuple[str, int], int] = source.runtime.first_lines  # type: ignore[attr-defined]
+    frame = sys._getframe(1)  # noqa: SLF001 - the line of the script that called us
+    while frame is not None:
+        place = (frame.f_code.co_filename, frame.f_lineno)
+        if place in first_lines:
+            return place[0], first_lines[place]
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
+
+def as_pandas(function: Any) -> Any:
+    """Let a wrapper count as pandas' own code where warnings look for the line of the script."""
+    function.__code__ = function.__code__.replace(co_filename=PANDAS_FILE)
+    return function
+
+
+__all__ = ["LazyFrame", "LazySeries", "all_nodes", "change", "derive", "hold", "is_lazy", "materialise", "node_of", "source_of", "whole_value", "wrap"]
