@@ -73,7 +73,7 @@ def start_host(program: Program) -> ChildProcessHost:
 def decide(program: Program, notes: dict[int, str]) -> tuple[Decision, ...]:
     """Every site with its kind and the reason for what became of it."""
     return tuple(
-        Decision(line=facts.line, file=facts.file, label=facts.label, kind=str(facts.kind), reason=notes.get(facts.site, facts.reason))
+        Decision(line=facts.line, file=facts.file, label=facts.label, kind=str(facts.kind), reason=facts.reason, note=notes.get(facts.site, ""))
         for facts in program.sites
     )
 

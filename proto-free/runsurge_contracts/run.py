@@ -43,6 +43,9 @@ class Decision:
     label: str
     kind: str
     reason: str
+    """Its proof, or the first thing that stands in the way of one."""
+    note: str = ""
+    """Why it was not cut all the same, where that was found while it ran."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

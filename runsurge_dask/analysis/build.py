@@ -98,7 +98,7 @@ def parse(source: str, path: str) -> ast.Module:
 
 
 def _compile(tree: ast.Module, file: str) -> bytes:
-    return marshal.dumps(_with_plain_names(compile(tree, file, "exec", dont_inherit=True)))
+    return marshal.dumps(_with_plain_names(compile(tree, os.path.abspath(file), "exec", dont_inherit=True)))
 
 
 def _with_plain_names(code: types.CodeType) -> types.CodeType:
@@ -145,7 +145,10 @@ def _modules_beside(tree: ast.Module, folder: str) -> Iterator[tuple[str, tuple[
                 if found is None:
                     break
                 file, is_package = found
-                module = parse(read_source(file), file)
+                try:
+                    module = parse(read_source(file), file)
+                except ScriptError:
+                    continue  # the import itself will say so, if it is ever reached
                 waiting.append(module)
                 yield name, (file, module, is_package)
 

@@ -262,6 +262,7 @@ def _opened(node: ast.For, facts: SiteFacts) -> list[ast.stmt]:
     call, inner_loop = opening.value, turns.body[0]
     assert isinstance(call, ast.Call)
     assert isinstance(inner_loop, ast.For)
+    inner_loop.end_lineno, inner_loop.end_col_offset = node.end_lineno, node.end_col_offset
     call.args[1] = node.iter
     inner_loop.target, inner_loop.body = node.target, node.body
     inner_loop.iter = ast.copy_location(ast.Name(name, ast.Load()), node.iter)

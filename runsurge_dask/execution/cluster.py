@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import select
+import tempfile
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
 
     from runsurge_dask.runner.host import RunnerHost
     from runsurge_dask.runner.wire import Header
+
+def stage_digest(key: tuple[str, int]) -> str:
+    """The part of a chunk's key that names its stage."""
+    return key[0].rsplit("-", 1)[1]
+
+
+def _in_order(key: tuple[str, int]) -> int:
+    """Dask runs the highest priority first: the first chunks, since the script goes on with them."""
+    return -key[1]
+
 
 STOP_SECONDS = 2.0
 """How long a chunk that was asked to stop may take before it is killed."""
@@ -30,8 +41,10 @@ class EmbeddedCluster:
         import dask
         from distributed import Client, LocalCluster
 
+        self._scratch = tempfile.TemporaryDirectory(prefix="runsurge-")
+
         logging.getLogger("distributed").setLevel(logging.ERROR)
-        settings: dict[str, Any] = {"distributed.worker.memory.target": False, "distributed.worker.memory.spill": False, "distributed.worker.memory.pause": False, "distributed.worker.memory.terminate": False, "distributed.scheduler.work-stealing": True, "distributed.admin.system-monitor.gil.enabled": False, "distributed.admin.large-graph-warning-threshold": "1TB"}
+        settings: dict[str, Any] = {"temporary_directory": self._scratch.name, "distributed.worker.memory.target": False, "distributed.worker.memory.spill": False, "distributed.worker.memory.pause": False, "distributed.worker.memory.terminate": False, "distributed.scheduler.work-stealing": True, "distributed.admin.system-monitor.gil.enabled": False, "distributed.admin.large-graph-warning-threshold": "1TB"}
         self._config = dask.config.set(settings)
         self._cluster = LocalCluster(processes=False, n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", memory_limit=0, silence_logs=logging.ERROR)
         self.client = Client(self._cluster, set_as_default=False)
@@ -42,7 +55,7 @@ class EmbeddedCluster:
 
     def submit(self, graph: dict[Any, Any], keys: list[Any]) -> list[Any]:
         """Futures of the keys, in their order."""
-        futures: list[Any] = self.client.get(graph, keys, sync=False)
+        futures: list[Any] = self.client.get(graph, keys, sync=False, priority=_in_order)
         return futures
 
     def wait(self, future: Any, channel: socket.socket) -> bool:
@@ -60,6 +73,7 @@ class EmbeddedCluster:
         ready = [future.result() for future in futures if future.status == "finished"]
         self.client.cancel([future for future in futures if future.status != "finished"])
         for slot in self.slots:
+            slot.refuse(stage_digest(futures[0].key))
             slot.interrupt()
         deadline = time.monotonic() + STOP_SECONDS
         while any(slot.is_busy for slot in self.slots):
@@ -75,5 +89,6 @@ class EmbeddedCluster:
             slot.close()
         self.client.close()
         self._cluster.close()
+        self._scratch.cleanup()
         os.close(self.wake_read)
         os.close(self._wake_write)

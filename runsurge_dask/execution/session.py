@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from runsurge_contracts.run import StageReport
 from runsurge_dask.execution.cluster import EmbeddedCluster
-from runsurge_dask.lowering import graph as lowering
 from runsurge_dask.planning.cuts import CutOptions, propose_cuts
 from runsurge_dask.runner import wire
 
@@ -94,8 +93,7 @@ class Session:
 
     def _forward_interrupts(self, driver: Child) -> Any:
         def forward(*_: object) -> None:
-            if not driver.exited.wait(0.2):  # a terminal has told the driver already
-                self.host.signal_child(driver, signal.SIGINT)
+            self.host.signal_child(driver, signal.SIGURG)  # it knows whether Ctrl-C has reached it, too
 
         with contextlib.suppress(ValueError):  # not in the main thread: nobody sends us Ctrl-C
             return signal.signal(signal.SIGINT, forward)
@@ -145,15 +143,18 @@ class Session:
     def _run_stage(self, driver: Child, header: wire.Header, blobs: list[bytes]) -> None:
         if self.cluster is None:
             self.cluster = EmbeddedCluster(self.host, self.options.workers)
+        from runsurge_dask.lowering import graph as lowering  # loads dask: only a run that cuts something pays for it
+
         stage = len(self.stages) + 1
         surroundings, *items = blobs
         graph, keys = lowering.lower_stage(run=self.run_id, stage=stage, specs=header["specs"], surroundings=surroundings, items=items)
         facts = self.program.sites[header["site"] - 1]
         begun = time.perf_counter()
         self.progress.begin(stage, facts.label, len(keys))
-        futures = self.cluster.submit(graph, keys)
-        tally = self._deliver(driver, futures, stage)
-        self.progress.end(stage)
+        try:
+            tally = self._deliver(driver, self.cluster.submit(graph, keys), stage)
+        finally:
+            self.progress.end(stage)
         report = StageReport(
             stage=stage,
             site=facts.site,
@@ -194,10 +195,11 @@ class Session:
         finally:
             left = self.cluster.stop(waiting) if waiting else []
         written = [entry for answer, _ in left if answer["status"] == "ok" for entry in answer["files"]["written"]]
-        wire.send(driver.channel, {"event": "done", "status": "done", "files": {"written": []}})
         for _, _, shadow in written:
             with contextlib.suppress(OSError):
                 os.remove(shadow)
+        with contextlib.suppress(OSError):  # a driver that is gone needs no answer
+            wire.send(driver.channel, {"event": "done", "status": "done"})
         return tally
 
     def _next_answer(self, driver: Child, future: Any) -> tuple[wire.Header, list[bytes]]:

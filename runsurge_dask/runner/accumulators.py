@@ -106,6 +106,7 @@ class Stores:
     def __setitem__(self, key: Any, value: Any) -> None:
         if self._length is not None and type(key) is int and not -self._length <= key < self._length:
             raise Escape("a store outside the list")
+        hash(key)
         self.log.append(((*self._above, key), value))
         if self._base is not None:
             self._own[key] = value

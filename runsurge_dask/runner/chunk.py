@@ -193,8 +193,9 @@ def enter_surroundings(surroundings: Mapping[str, Any]) -> None:
     sys.path[:] = surroundings["path"]
     sys.setrecursionlimit(surroundings["recursion_limit"])
     logging.root.setLevel(surroundings["log_levels"].get("", logging.WARNING))
-    logging.root.handlers[:] = [_Forward()]
-    logging.lastResort = None
+    logging.root.handlers[:] = [_Forward()] if surroundings["has_log_handlers"] else []
+    logging.Logger.callHandlers = _forward_record  # type: ignore[method-assign]
+    logging.basicConfig = _note_configuration
     logging.disable(surroundings["log_disabled"])
     for name, level in surroundings["log_levels"].items():
         if name:
@@ -202,12 +203,25 @@ def enter_surroundings(surroundings: Mapping[str, Any]) -> None:
 
 
 class _Forward(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        record.msg, record.args = record.getMessage(), None
-        if record.exc_info:
-            record.exc_text = logging.Formatter().formatException(record.exc_info)
-            record.exc_info = None
-        Journal.current.note(LOGGING, record)
+    """A handler that shows that there is one."""
+
+
+def _forward_record(logger: logging.Logger, record: logging.LogRecord) -> None:
+    """Send a record to the driver, whose handlers are the real ones."""
+    del logger
+    record.msg, record.args = record.getMessage(), None
+    if record.exc_info:
+        record.exc_text = logging.Formatter().formatException(record.exc_info)
+        record.exc_info = None
+    Journal.current.note(LOGGING, record)
+
+
+def _note_configuration(**settings: Any) -> None:
+    """`logging.warning()` configures logging when nobody has: in the driver, at this place in the order."""
+    if settings:
+        raise Escape("it configures logging")
+    Journal.current.note(LOGGING, None)
+    logging.root.handlers[:] = [_Forward()]
 
 
 def run_task(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire.Header, list[bytes]]:

@@ -70,6 +70,7 @@ class Cutting:
         self.begun = time.perf_counter()
         self.seconds_per_unit: float | None = None
         self.is_complete = False
+        self.is_decoding_error = False
         self.is_asked_for = False
         """The script itself asks for this to run in parallel, and nothing of it may run in the driver."""
         if self.source is not None and self.source.kind == "stream" and facts.is_indexed:
@@ -156,7 +157,10 @@ class Cutting:
         """The plain records from this cut to the end, `index` of them having been given before."""
         source = self.known_source
         assert source.resume is not None
-        records = source.resume(cut)
+        if self.is_decoding_error and cut > source.first:
+            records = source.reread(index)
+        else:
+            records = source.resume(cut)
         return enumerate(records, source.wraps[0][1] + index) if source.wraps else iter(records)
 
     def chain(self) -> list[Cutting]:
@@ -231,6 +235,7 @@ class Cutting:
             if answer["status"] == "escape":
                 wire.receive(channel)
                 self._note_progress(index)
+                self.is_decoding_error = answer["reason"].startswith("UnicodeDecodeError")
                 return number, index
             self._change_items(content["changed"])
             for deed in deeds:
@@ -411,6 +416,7 @@ def surroundings() -> dict[str, Any]:
         "path": [str(entry) for entry in sys.path],
         "recursion_limit": sys.getrecursionlimit(),
         "log_levels": levels,
+        "has_log_handlers": bool(logging is not None and logging.root.handlers),
         "log_disabled": logging.root.manager.disable if logging is not None else 0,
         "warning_filters": [(entry[0],) for entry in warnings.filters],
     }

@@ -10,11 +10,13 @@ import contextlib
 import gc
 import importlib.abc
 import importlib.machinery
+import itertools
 import json
 import linecache
 import marshal
 import os
 import pickle
+import signal
 import sys
 import threading
 import traceback
@@ -40,6 +42,7 @@ def drive(channel: socket.socket) -> int:
     header, blobs = wire.receive(channel)
     _redirect(header)
     program = pickle.loads(blobs[0])  # noqa: S301 - from our own client
+    _count_interrupts()
     runtime = Runtime(channel, program["sites"], header["options"])
     _prepare(header, program, runtime)
     main = _main_module(header["path"], program["doc"])
@@ -66,6 +69,26 @@ def drive(channel: socket.socket) -> int:
     with contextlib.suppress(OSError):
         runtime.tell({"op": "finished", "status": status})
     return status
+
+
+def _count_interrupts() -> None:
+    """Raise Ctrl-C where only the client got it: each SIGURG says that there should have been one more by now."""
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    os.set_blocking(write, False)
+    signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    missing = 0
+
+    def catch_up(*_: object) -> None:
+        nonlocal missing
+        missing += 1
+        with contextlib.suppress(BlockingIOError):
+            missing = max(0, missing - os.read(read, 4096).count(signal.SIGINT))
+        if missing:
+            missing = 0
+            signal.raise_signal(signal.SIGINT)
+
+    signal.signal(signal.SIGURG, catch_up)
 
 
 def _redirect(header: Mapping[str, Any]) -> None:
@@ -199,12 +222,31 @@ def _exit_status(request: SystemExit) -> int:
 
 
 def _print_exception() -> None:
-    kind, error, trace = sys.exc_info()
-    sys.stdout.flush()
-    if sys.excepthook is not sys.__excepthook__:
-        sys.excepthook(kind, error, trace)  # type: ignore[arg-type]
-    else:
-        traceback.print_exception(kind, error, trace)
+    error = sys.exc_info()[1]
+    assert error is not None
+    _unlink_our_frames(error, set())
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    sys.excepthook(type(error), error, error.__traceback__)
+
+
+def _unlink_our_frames(error: BaseException | None, seen: set[int]) -> None:
+    """Leave only the user's frames in the tracebacks of an exception and of those behind it."""
+    if error is None or id(error) in seen:
+        return
+    seen.add(id(error))
+    frames = []
+    trace = error.__traceback__
+    while trace is not None:
+        if not _is_ours(trace.tb_frame.f_code):
+            frames.append(trace)
+        trace = trace.tb_next
+    for frame, following in itertools.pairwise([*frames, None]):
+        assert frame is not None
+        frame.tb_next = following
+    error.__traceback__ = frames[0] if frames else None
+    for other in (error.__cause__, error.__context__, *getattr(error, "exceptions", ())):
+        _unlink_our_frames(other, seen)
 
 
 def _hide_our_frames() -> None:

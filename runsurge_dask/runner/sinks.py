@@ -113,8 +113,11 @@ class SinkSet:
                     file.write(text)
 
 
-def _replay_logging(records: list[logging.LogRecord]) -> None:
+def _replay_logging(records: list[logging.LogRecord | None]) -> None:
     for record in records:
+        if record is None:
+            logging.basicConfig()
+            continue
         logger = logging.getLogger(record.name)
         if logger.isEnabledFor(record.levelno):
             logger.handle(record)

@@ -20,10 +20,17 @@ class RunnerSlot:
         self._stage = ""
         self._lock = threading.Lock()
         self.is_busy = False
+        self._refused = ""
+
+    def refuse(self, stage: str) -> None:
+        """Run no more chunks of this stage."""
+        self._refused = stage
 
     def run(self, stage: str, spec: Header, surroundings: bytes, items: bytes) -> tuple[Header, list[bytes]]:
         """Run one chunk; a child that dies is an escape like any other."""
         with self._lock:
+            if stage == self._refused:
+                return {"status": "escape", "reason": "it was stopped"}, []
             self.is_busy = True
             try:
                 return self._run(stage, spec, surroundings, items)

@@ -115,12 +115,30 @@ class Source:
     """`stream`: a generator whose own loop can be cut."""
     frame: int = 0
     progress: Any = None
+    file: SourceFile | None = None
+    is_rereading: bool = False
     lines_from: int | None = None
     """Where the driver itself stopped reading."""
 
     @property
     def is_file(self) -> bool:
         return self.kind not in {"items", "stream"}
+
+    def reread(self, count: int) -> Iterator[Any]:
+        """The records after the first `count`, read from the very beginning as the plain run would have.
+
+        A decoding error names a position in the block that was being decoded, and blocks are counted from the beginning.
+        """
+        assert self.resume is not None
+        assert self.file is not None
+        self.file.seek(0)
+        while (position := self.file.byte_position()) is not None and position < self.start:
+            self.file.readline()
+        self.is_rereading = True
+        records = self.resume(self.start)
+        for _ in itertools.islice(records, count):
+            pass
+        return records
 
     @property
     def first(self) -> int:
@@ -226,8 +244,11 @@ def _describe_lines(file: SourceFile) -> Source | None:
     source = Source("lines", path=path, start=start, end=os.fstat(file.fileno()).st_size, encoding=encoding)
     source.errors, source.newline = file.errors or "strict", file.newline_mode
 
+    source.file = file
+
     def resume(offset: int) -> Iterator[str]:
-        file.seek(offset)
+        if not source.is_rereading:
+            file.seek(offset)
         return file
 
     source.resume = resume

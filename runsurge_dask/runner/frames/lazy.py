@@ -142,14 +142,19 @@ def derive(source: FrameSource, op: str, args: tuple[Any, ...], kwargs: dict[str
             if not is_filter and not node.meta.index.equals(base.meta.index):
                 return None
             half = len(base.meta) // 2
-            halves = [evaluate([node], {id(each): each.meta.iloc[part] for each in inner})[0] for part in (slice(None, half), slice(half, None))] if len(base.meta) > 1 else []
+            parts = (slice(None, half), slice(half, None)) if half else ()
+            halves = [evaluate([node], {id(each): _rows_of(each.meta, part) for each in inner})[0] for part in parts]
+            if halves and all(map(len, halves)) and not _is_same(node.meta, halves):
+                return None
     except Exception:
-        return None
-    if halves and all(map(len, halves)) and rows.index != "range" and not _is_same(node.meta, halves):
         return None
     if isinstance(node.meta, pd.DataFrame) and not node.meta.columns.is_unique:
         return None
     return node
+
+
+def _rows_of(value: Any, part: slice) -> Any:
+    return value.iloc[part] if isinstance(value, pd.DataFrame | pd.Series) else value[part]
 
 
 def _is_same(whole: Any, halves: list[Any]) -> bool:

@@ -187,16 +187,20 @@ def _delitem(name: str, args: Any, kwargs: Any) -> Any:
     return changed
 
 
-def _numpy(name: str, args: Any, kwargs: Any) -> Any:
+def _call(name: str, args: Any, kwargs: Any) -> Any:
+    """A function of a library: its name, arguments and keywords follow the object that the call is about."""
     import numpy as np
-
-    return getattr(np, name)(*args, **kwargs)
-
-
-def _pandas(name: str, args: Any, kwargs: Any) -> Any:
     import pandas as pd
 
-    return getattr(pd, name)(*args, **kwargs)
+    del kwargs
+    _, function, given, named = args
+    return getattr(np if name == "numpy" else pd, function)(*given, **named)
+
+
+def _bundle(name: str, args: Any, kwargs: Any) -> Any:
+    """Several values, for a part of an answer that needs them all."""
+    del name, kwargs
+    return args
 
 
 _KINDS: dict[str, Callable[[str, Any, Any], Any]] = {
@@ -209,6 +213,6 @@ _KINDS: dict[str, Callable[[str, Any, Any], Any]] = {
     "insert": _insert,
     "setattr": _setattr,
     "delitem": _delitem,
-    "numpy": _numpy,
-    "pandas": _pandas,
+    "call": _call,
+    "bundle": _bundle,
 }

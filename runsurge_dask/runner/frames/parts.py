@@ -30,6 +30,8 @@ def give(value: Any, how: tuple[Any, ...], chunk: Mapping[str, Any]) -> Any:
         return value
     if kind == "labels":
         return np.asarray(value.index, dtype=np.int64)
+    if kind == "empty":
+        return value.iloc[:0]
     if kind == "rows":
         return len(value)
     if kind == "head":
@@ -56,7 +58,8 @@ def _give_reduction(value: Any, name: str, kwargs: dict[str, Any], is_exact: boo
         if is_exact and any(dtype.kind == "f" for dtype in columns.dtypes):
             raise Escape("the order of a sum of floats is to be kept")
         sizes = {place: float(columns.iloc[:, place].abs().sum()) for place, dtype in enumerate(columns.dtypes) if dtype.kind == "f"}
-        return columns.sum().tolist() if False else [columns.iloc[:, place].sum() for place in range(columns.shape[1])], columns.count().tolist(), sizes, list(columns.columns)
+        totals = [columns.iloc[:, place].sum() for place in range(columns.shape[1])]
+        return totals, columns.count().tolist(), sizes, list(columns.columns)
     if name in {"min", "max"}:
         return [getattr(columns.iloc[:, place], name)() for place in range(columns.shape[1])], list(columns.columns)
     if name == "count":
@@ -147,9 +150,10 @@ def _give_extreme_place(value: Any, name: str, index_kind: str, *, chunk: Mappin
     return values.loc[label] if index_kind == "own" else values.loc[label], label + (chunk["offset"] if index_kind == "rows" else 0)
 
 
-def _give_groups(frame: Any, keys: list[Any], wanted: list[tuple[Any, str]], is_dropping: bool, is_exact: bool, *, chunk: Mapping[str, Any]) -> Any:  # noqa: FBT001
+def _give_groups(bundle: Any, wanted: list[tuple[Any, str]], is_dropping: bool, is_exact: bool, *, chunk: Mapping[str, Any]) -> Any:  # noqa: FBT001
     """One row a group: the keys, then for each wanted (column, operation) the columns that join to it."""
     del chunk
+    frame, keys = bundle
     key_names = [f"k{n}" for n in range(len(keys))]
     content = {name: frame[key] if not isinstance(key, pd.Series) else key for name, key in zip(key_names, keys, strict=True)}
     for column in content.values():

@@ -94,11 +94,16 @@ class _Stage(Cutting):
         return found
 
 
+def _has_names(shape: Any, meta: Any) -> bool:
+    """Whether a result has the columns that the script was told of."""
+    return shape is None or not isinstance(meta, pd.DataFrame) or shape[0] != "frame" or [name for name, _ in shape[1]] == [repr(name) for name in meta.columns]
+
+
 def _nothing(outputs: Any) -> Any:
     return outputs
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class FrameSource:
     """One call of `read_csv` that was not done yet."""
 
@@ -142,7 +147,7 @@ class FrameSource:
         """Join chunks without rows to their neighbours."""
         kept = [self.cuts[0]]
         for end, count in zip(self.cuts[1:], rows, strict=True):
-            if count and (self.rows or len(kept) == 1):
+            if count:
                 kept.append(end)
                 self.rows.append(count)
             elif len(kept) > 1:
@@ -167,7 +172,7 @@ class FrameSource:
     def _attempt(self, facts: SiteFacts, roots: list[tuple[Node, tuple[Any, ...]]]) -> list[list[Any]] | None:
         nodes = all_nodes([root for root, _ in roots])
         held = [node for node in nodes if node.op == "held"]
-        job = {"kind": "eval", "source": self.node, "held": held, "roots": roots}
+        job = {"kind": "eval", "source": self.node, "held": held, "roots": roots, "nodes": nodes}
         offsets = list(accumulate([0, *self.rows]))
         chunks = [
             {"start": a, "end": b, "rows": self.rows[n], "offset": offsets[n], "held": pickle.dumps([(node.pieces or [])[n] for node in held], 5)}
@@ -184,6 +189,8 @@ class FrameSource:
                     raise Escape("columns have other types on the whole than in a chunk")
             elif any(answer["shapes"] != answers[0]["shapes"] for answer in answers):
                 raise Escape("chunks disagree on the type of a result")
+            elif any(not _has_names(shape, node.meta) for shape, node in zip(answers[0]["shapes"], nodes, strict=True)):
+                raise Escape("the columns of a result are not those of its first rows")
             elif is_last:
                 reading.check_pieces(self.table, types, self.rows)
 

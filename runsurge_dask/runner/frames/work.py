@@ -51,9 +51,8 @@ def _work_out(job: Mapping[str, Any], chunk: Mapping[str, Any], table: Any, cont
     known: dict[int, Any] = {id(job["source"]): frame}
     known.update(zip(map(id, job["held"]), pickle.loads(chunk["held"]), strict=True))  # noqa: S301 - our own driver made it
     types = report_types(table, frame)
-    shapes: list[Any] = []
-    roots = [root for root, _ in job["roots"]]
-    values = evaluate(roots, known, lambda _, value: shapes.append(shape_of(value)))
+    values = evaluate([root for root, _ in job["roots"]], known)
+    shapes = [shape_of(known[id(node)]) if id(node) in known else None for node in job["nodes"]]
     given = [parts.give(value, how, chunk) for value, (_, how) in zip(values, job["roots"], strict=True)]
     return {"rows": len(frame), "types": types, "shapes": shapes, "values": given}
 

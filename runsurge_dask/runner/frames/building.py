@@ -1,0 +1,138 @@
+"""From a call on a lazy object to the expression that it stands for, or to nothing where pandas must do it.
+
+For example `df.price * 2` becomes `Node("operator:mul", (price, 2))`; `df.price * other_frame.rate` does not: the rows of two
+sources are paired by label, which needs both as a whole.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import types
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from runsurge_dask.runner.frames.lazy import MISSING, current_facts, derive, hold, is_lazy, node_of, source_of, wrap
+from runsurge_dask.runner.frames.nodes import Node, Rowset
+
+if TYPE_CHECKING:
+    from runsurge_dask.runner.frames.stage import FrameSource
+
+PLAIN = (int, float, str, bytes, bool, complex, type(None), np.generic, datetime.date, datetime.timedelta, datetime.time, decimal.Decimal, range, slice, pd.Timestamp, pd.Timedelta, type(pd.NA), type(pd.NaT), type, np.dtype)  # fmt: skip
+DEEPEST = 4
+
+
+class Refused(Exception):
+    """An argument that a chunk cannot have."""
+
+
+def operands(value: Any, rows: Rowset, source: FrameSource, *, calls: bool = False, depth: int = DEEPEST) -> Any:
+    """An argument with nodes in the place of lazy objects, and copies of its containers.
+
+    Raises:
+        Refused: it belongs to other rows, or its meaning might depend on the whole.
+    """
+    if is_lazy(value):
+        node = node_of(value)
+        if node.rows is not rows or source_of(value) is not source:
+            raise Refused
+        return node
+    if isinstance(value, Node | PLAIN):
+        return value
+    if depth and type(value) in {list, tuple, set, frozenset}:
+        return type(value)(operands(item, rows, source, calls=calls, depth=depth - 1) for item in value)
+    if depth and type(value) is dict:
+        return {key: operands(item, rows, source, calls=calls, depth=depth - 1) for key, item in value.items()}
+    if calls and isinstance(value, types.FunctionType | types.BuiltinFunctionType | types.MethodType) or (calls and callable(value)):
+        return value
+    raise Refused
+
+
+def is_open(lazy: Any) -> bool:
+    """Whether expressions are built at all just now."""
+    runtime = source_of(lazy).runtime
+    return not runtime._is_closed(source_of(lazy).facts.site)  # noqa: SLF001 - as for every other site
+
+
+def extend(lazy: Any, op: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, *, now: bool = False, calls: bool = False) -> Any:
+    """The lazy object of an operation over the same rows; `MISSING` where pandas has to do it.
+
+    With `now` the operation may raise, and is done in a stage at once.
+    """
+    node = _node(lazy, op, args, kwargs, is_blind=now, calls=calls)
+    if node is None:
+        return MISSING
+    return done_now(lazy, node) if now else wrap(source_of(lazy), node)
+
+
+def _node(lazy: Any, op: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None, *, is_blind: bool, calls: bool) -> Node | None:
+    if not is_open(lazy):
+        return None
+    source, base = source_of(lazy), node_of(lazy)
+    assert base.rows is not None
+    try:
+        given = (base, *operands(args, base.rows, source, calls=calls))
+        named = operands(kwargs or {}, base.rows, source, calls=calls)
+    except Refused:
+        return None
+    if is_blind:
+        from runsurge_dask.runner.frames.lazy import current_line
+
+        return Node(op, given, named, rows=base.rows, line=current_line(source))
+    return derive(source, op, given, named, rows=base.rows)
+
+
+def done_now(lazy: Any, node: Node) -> Any:
+    """Work an expression out at this line; the result is a lazy object that needs nothing more of it."""
+    source = source_of(lazy)
+    given = source.run(current_facts(source), [(node, ("keep",))])
+    if given is None:
+        return MISSING
+    pieces = given[0]
+    if isinstance(pieces[0], np.ndarray):
+        return np.concatenate(pieces)
+    if not isinstance(pieces[0], pd.DataFrame | pd.Series):
+        return MISSING
+    held = hold(source, node, pieces)
+    return MISSING if held is None else wrap(source, held)
+
+
+def filtered(lazy: Any, op: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, *, index: str = "") -> Any:
+    """The lazy object of an operation that keeps some of the rows, in order."""
+    if not is_open(lazy):
+        return MISSING
+    source, base = source_of(lazy), node_of(lazy)
+    assert base.rows is not None
+    rows = Rowset(base.rows, index or base.rows.index)
+    try:
+        node = derive(source, op, (base, *operands(args, base.rows, source)), operands(kwargs or {}, base.rows, source), rows=rows, is_filter=True)
+    except Refused:
+        return MISSING
+    if node is None:
+        return MISSING
+    rows.node = node
+    return wrap(source, node)
+
+
+def from_outside(lazy: Any, value: Any) -> Any:
+    """Data of the script's own, of one item a row, cut like the source; anything else as it is."""
+    base = node_of(lazy)
+    assert base.rows is not None
+    lengths = base.rows.lengths
+    if is_lazy(value) or lengths is None or not isinstance(value, np.ndarray | pd.Series) or value.ndim != 1 or len(value) != sum(lengths):
+        return value
+    if isinstance(value, pd.Series):
+        if base.rows.parent is not None or base.rows.index != "rows" or not value.index.equals(pd.RangeIndex(len(value))):
+            return value
+    pieces, start = [], 0
+    for length in lengths:
+        piece = value[start : start + length] if isinstance(value, np.ndarray) else value.iloc[start : start + length].reset_index(drop=True)
+        pieces.append(piece.copy())
+        start += length
+    held = Node("held", rows=base.rows)
+    held.pieces = pieces
+    first = np.concatenate(pieces) if isinstance(value, np.ndarray) else pd.concat(pieces, ignore_index=True)
+    held.meta = first[: len(base.meta)] if isinstance(value, np.ndarray) else first.iloc[: len(base.meta)]
+    return held

@@ -1,0 +1,386 @@
+"""What a lazy frame or series does itself: row-wise methods, operators, and changes in place.
+
+Each wrapper tries to build an expression; where it cannot, the object becomes plain and pandas' own method runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from runsurge_dask.runner.frames import tables
+from runsurge_dask.runner.frames.building import MISSING, extend, filtered, from_outside, is_open
+from runsurge_dask.runner.frames.lazy import LazyFrame, LazySeries, as_pandas, change, is_lazy, materialise, node_of, source_of, wrap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Attempt = "Callable[..., Any]"
+
+
+def install_method(kind: type, name: str, attempt: Any) -> None:
+    """Let `kind.name` try this first, and be pandas' own method otherwise."""
+    plain = getattr(kind.__mro__[1], name)
+
+    def method(__rs_it: Any, *args: Any, **kwargs: Any) -> Any:
+        if is_lazy(__rs_it):
+            found = attempt(__rs_it, *args, **kwargs)
+            if found is not MISSING:
+                return found
+            materialise(__rs_it)
+        return plain(__rs_it, *args, **kwargs)
+
+    method.__name__, method.__qualname__, method.__doc__ = name, f"{kind.__name__}.{name}", plain.__doc__
+    setattr(kind, name, as_pandas(method))
+
+
+def install_property(kind: type, name: str, read: Any, write: Any = None) -> None:
+    """Let an attribute be answered without the data."""
+
+    def getter(__rs_it: Any) -> Any:
+        if is_lazy(__rs_it):
+            found = read(__rs_it)
+            if found is not MISSING:
+                return found
+            materialise(__rs_it)
+        return getattr(__rs_it, name)
+
+    def setter(__rs_it: Any, value: Any) -> None:
+        if is_lazy(__rs_it):
+            if write is not None and write(__rs_it, value) is not MISSING:
+                return
+            materialise(__rs_it)
+        setattr(__rs_it, name, value)
+
+    setattr(kind, name, property(as_pandas(getter), as_pandas(setter)))
+
+
+def rows_method(name: str) -> Any:
+    """A method over the same rows that cannot fail."""
+
+    def attempt(lazy: Any, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("inplace") or not _is_safe(lazy):
+            return MISSING
+        return extend(lazy, f"method:{name}", args, kwargs)
+
+    return attempt
+
+
+def now_method(name: str) -> Any:
+    """A method that runs the script's own function, or may fail: done at its own line."""
+
+    def attempt(lazy: Any, *args: Any, **kwargs: Any) -> Any:
+        return extend(lazy, f"method:{name}", args, kwargs, now=True, calls=True)
+
+    return attempt
+
+
+def _is_safe(*values: Any) -> bool:
+    """Only columns of types on which an operation cannot fail for one value and work for another."""
+    for value in values:
+        if is_lazy(value):
+            meta = node_of(value).meta
+            dtypes = list(meta.dtypes) if isinstance(meta, pd.DataFrame) else [meta.dtype]
+            if any(dtype == object or str(dtype) in {"datetime64[ns]", "timedelta64[ns]"} or isinstance(dtype, pd.CategoricalDtype) for dtype in dtypes):
+                return False
+    return True
+
+
+def _is_scalar(value: Any) -> bool:
+    return bool(pd.api.types.is_scalar(value))
+
+
+def operator_method(name: str, *, is_reflected: bool = False) -> Any:
+    """`+`, `<` and their kind, with a scalar or an expression over the same rows."""
+    op = f"{'reflected' if is_reflected else 'operator'}:{name}"
+
+    def attempt(lazy: Any, other: Any) -> Any:
+        if not (_is_scalar(other) or is_lazy(other)):
+            return MISSING
+        if not _is_safe(lazy, other):
+            return extend(lazy, op, (other,), now=True)
+        return extend(lazy, op, (other,))
+
+    return attempt
+
+
+def _unary(name: str) -> Any:
+    def attempt(lazy: Any) -> Any:
+        return extend(lazy, f"operator:{name}", ()) if _is_safe(lazy) else MISSING
+
+    return attempt
+
+
+def _flexible(name: str) -> Any:
+    def attempt(lazy: Any, other: Any, **kwargs: Any) -> Any:
+        if not (_is_scalar(other) or is_lazy(other)) or not set(kwargs) <= {"fill_value"} or not _is_safe(lazy, other):
+            return MISSING
+        return extend(lazy, f"method:{name}", (other,), kwargs)
+
+    return attempt
+
+
+def _getitem(lazy: Any, key: Any) -> Any:
+    if isinstance(key, LazySeries):
+        if node_of(key).meta.dtype != bool:
+            return MISSING
+        return filtered(lazy, "getitem", (key,))
+    if isinstance(lazy, LazySeries):
+        return MISSING
+    if isinstance(key, pd.Index):
+        key = list(key)
+    if isinstance(key, str) or (isinstance(key, list) and all(isinstance(name, str) for name in key)):
+        return extend(lazy, "getitem", (key,))
+    return MISSING
+
+
+def _setitem(lazy: Any, key: Any, value: Any) -> Any:
+    if isinstance(lazy, LazySeries):
+        return MISSING
+    if not isinstance(key, str) and not (isinstance(key, list) and isinstance(value, LazyFrame)):
+        return MISSING
+    value = from_outside(lazy, value)
+    if isinstance(value, list | tuple | dict | set | range) or callable(value):
+        return MISSING
+    return _changed(lazy, extend(lazy, "setitem", (key, value)))
+
+
+def _changed(lazy: Any, other: Any) -> Any:
+    if other is MISSING:
+        return MISSING
+    change(lazy, node_of(other))
+    return None
+
+
+def _delitem(lazy: Any, key: Any) -> Any:
+    return _changed(lazy, extend(lazy, "delitem", (key,)))
+
+
+def _insert(lazy: Any, loc: int, column: Any, value: Any, **kwargs: Any) -> Any:
+    value = from_outside(lazy, value)
+    if isinstance(value, list | tuple | dict | set | range):
+        return MISSING
+    return _changed(lazy, extend(lazy, "insert", (loc, column, value), kwargs))
+
+
+def _pop(lazy: Any, item: Any) -> Any:
+    column = _getitem(lazy, item)
+    if column is MISSING or _delitem(lazy, item) is MISSING:
+        return MISSING
+    return column
+
+
+def _assign(lazy: Any, **columns: Any) -> Any:
+    changed = wrap(source_of(lazy), node_of(lazy))
+    for name, value in columns.items():
+        changed[name] = value(changed) if callable(value) and not is_lazy(value) else value
+    return changed
+
+
+def _copy(lazy: Any, deep: bool = True) -> Any:  # noqa: FBT001, FBT002 - pandas' own signature
+    del deep
+    return wrap(source_of(lazy), node_of(lazy))
+
+
+def _rename(lazy: Any, *args: Any, **kwargs: Any) -> Any:
+    if isinstance(lazy, LazySeries):
+        if len(args) == 1 and isinstance(args[0], str) and not kwargs:
+            return extend(lazy, "method:rename", args)
+        return MISSING
+    if args or not set(kwargs) <= {"columns", "inplace"} or "columns" not in kwargs:
+        return MISSING
+    mapper = kwargs["columns"]
+    if callable(mapper):
+        mapper = {name: mapper(name) for name in node_of(lazy).meta.columns}
+    if type(mapper) is not dict:
+        return MISSING
+    return _maybe_in_place(lazy, extend(lazy, "method:rename", (), {"columns": mapper}), kwargs)
+
+
+def _maybe_in_place(lazy: Any, found: Any, kwargs: dict[str, Any]) -> Any:
+    if kwargs.get("inplace", False) is True:
+        return _changed(lazy, found)
+    return found
+
+
+def _drop(lazy: Any, *args: Any, **kwargs: Any) -> Any:
+    wanted = {key: value for key, value in kwargs.items() if key != "inplace"}
+    if args and wanted == {"axis": 1} and len(args) == 1:
+        wanted, args = {"columns": args[0]}, ()
+    if args or set(wanted) != {"columns"} or isinstance(lazy, LazySeries):
+        return MISSING
+    return _maybe_in_place(lazy, extend(lazy, "method:drop", (), wanted), kwargs)
+
+
+def _dropna(lazy: Any, **kwargs: Any) -> Any:
+    wanted = {key: value for key, value in kwargs.items() if key != "inplace"}
+    if not set(wanted) <= {"subset", "how", "thresh"}:
+        return MISSING
+    if kwargs.get("inplace"):
+        return _changed(lazy, filtered(lazy, "method:dropna", (), wanted))
+    return filtered(lazy, "method:dropna", (), wanted)
+
+
+def _fillna(lazy: Any, *args: Any, **kwargs: Any) -> Any:
+    wanted = {key: value for key, value in kwargs.items() if key != "inplace"}
+    if not _is_safe(lazy):
+        return MISSING
+    return _maybe_in_place(lazy, extend(lazy, "method:fillna", args, wanted), kwargs)
+
+
+def _reset_index(lazy: Any, **kwargs: Any) -> Any:
+    rows = node_of(lazy).rows
+    wanted = {key: value for key, value in kwargs.items() if key != "inplace"}
+    assert rows is not None
+    is_dropped = wanted == {"drop": True}
+    if not is_dropped and (wanted or rows.index != "own" or isinstance(lazy, LazySeries)):
+        return MISSING
+    found = filtered(lazy, "method:reset_index", (), wanted, index="range")
+    if kwargs.get("inplace"):
+        return _changed(lazy, found)
+    return found
+
+
+def _query(lazy: Any, expr: Any, **kwargs: Any) -> Any:
+    if kwargs or not isinstance(expr, str) or isinstance(lazy, LazySeries) or not _is_safe(lazy):
+        return MISSING
+    names = _spelled(expr)
+    frame = sys._getframe(2)  # noqa: SLF001 - the script's own frame: attempt <- wrapper <- script
+    scope = {**frame.f_globals, **frame.f_locals}
+    given = {name: scope[name] for name in names if name in scope}
+    return filtered(lazy, "method:query", (expr,), {"local_dict": given, "global_dict": {}})
+
+
+def _spelled(expr: str) -> set[str]:
+    import re
+
+    return set(re.findall(r"@([A-Za-z_]\w*)", expr))
+
+
+def _astype(lazy: Any, dtype: Any, **kwargs: Any) -> Any:
+    if kwargs:
+        return MISSING
+    meta = node_of(lazy).meta
+    pairs = [(meta[name].dtype, wanted) for name, wanted in dtype.items() if name in meta] if isinstance(dtype, dict) else [(each, dtype) for each in (meta.dtypes if isinstance(meta, pd.DataFrame) else [meta.dtype])]
+    if any(str(wanted) in {"category", "object"} or wanted is object or isinstance(wanted, pd.CategoricalDtype) for _, wanted in pairs):
+        return MISSING
+    is_sure = source_of(lazy).is_settled and all(_never_fails(old, wanted) for old, wanted in pairs)
+    return extend(lazy, "method:astype", (dtype,), now=not is_sure)
+
+
+def _never_fails(old: Any, wanted: Any) -> bool:
+    if wanted is str or wanted == "str":
+        return isinstance(old, np.dtype) and old.kind in "iub"
+    try:
+        new = np.dtype(wanted)
+    except TypeError:
+        return False
+    return isinstance(old, np.dtype) and old.kind in "iubf" and (new.kind == "f" or (old.kind in "iub" and new.kind in "iub"))
+
+
+def _map(lazy: Any, arg: Any, *args: Any, **kwargs: Any) -> Any:
+    if isinstance(lazy, LazySeries) and not args and not kwargs:
+        if type(arg) is dict and len(arg) < 100_000:  # noqa: PLR2004 - a table that is cheap to send with every chunk
+            return extend(lazy, "method:map", (dict(arg),), now=True)
+        if isinstance(arg, pd.Series) and not is_lazy(arg) and arg.index.is_unique:
+            return extend(lazy, "method:map", (arg.to_dict(),), now=True) if arg.dtype != object and False else MISSING
+    if callable(arg):
+        return extend(lazy, "method:map", (arg, *args), kwargs, now=True, calls=True)
+    return MISSING
+
+
+def _apply(lazy: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
+    if not callable(func) or (isinstance(lazy, LazyFrame) and kwargs.get("axis", 0) not in {1, "columns"}):
+        return MISSING
+    return extend(lazy, "method:apply", (func, *args), kwargs, now=True, calls=True)
+
+
+def across(name: str) -> Any:
+    """Reductions over the columns of each row are row-wise."""
+
+    def attempt(lazy: Any, *args: Any, **kwargs: Any) -> Any:
+        if args or kwargs.get("axis") not in {1, "columns"} or not _is_safe(lazy):
+            return MISSING
+        return extend(lazy, f"method:{name}", (), kwargs)
+
+    return attempt
+
+
+def _columns(lazy: Any) -> Any:
+    return node_of(lazy).meta.columns.view()
+
+
+def _set_columns(lazy: Any, labels: Any) -> Any:
+    if not isinstance(labels, list | pd.Index) or not all(isinstance(name, str) for name in labels):
+        return MISSING
+    return _changed(lazy, extend(lazy, "setattr:columns", (list(labels),)))
+
+
+def _dtypes(lazy: Any) -> Any:
+    del lazy
+    return MISSING
+
+
+def _name(lazy: Any) -> Any:
+    return node_of(lazy).meta.name
+
+
+def _set_name(lazy: Any, name: Any) -> Any:
+    return _changed(lazy, extend(lazy, "setattr:name", (name,)))
+
+
+def _index(lazy: Any) -> Any:
+    rows = node_of(lazy).rows
+    assert rows is not None
+    if rows.parent is None and rows.index == "rows" and is_open(lazy):
+        return pd.RangeIndex(source_of(lazy).total)
+    return MISSING
+
+
+def _ufunc(lazy: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    name = ufunc.__name__
+    if method != "__call__" or kwargs or getattr(np, name, None) is not ufunc:
+        return MISSING
+    if not all(_is_scalar(value) or is_lazy(value) for value in inputs) or len([value for value in inputs if is_lazy(value)]) > 2:  # noqa: PLR2004 - at most two operands
+        return MISSING
+    if name not in tables.QUIET_FUNCTIONS | tables.LOUD_FUNCTIONS or not _is_safe(*inputs):
+        return MISSING
+    return numpy_call(lazy, name, inputs, {}, now=name in tables.LOUD_FUNCTIONS)
+
+
+def numpy_call(lazy: Any, name: str, inputs: tuple[Any, ...], kwargs: dict[str, Any], *, now: bool) -> Any:
+    """A NumPy function of expressions over the same rows."""
+    return extend(lazy, "call:numpy", (name, inputs, kwargs), now=now)
+
+
+def _plain_methods() -> list[tuple[type, str, Any]]:
+    found: list[tuple[type, str, Any]] = []
+    found += [(LazySeries, name, rows_method(name)) for name in tables.SERIES_ROWS - {"fillna"}]
+    found += [(LazyFrame, name, rows_method(name)) for name in tables.FRAME_ROWS - {"fillna"}]
+    for kind in (LazyFrame, LazySeries):
+        for name in tables.ARITHMETIC:
+            found += [(kind, f"__{name}__", operator_method(name)), (kind, f"__r{name}__", operator_method(name, is_reflected=True))]
+        found += [(kind, f"__{name}__", operator_method(name)) for name in tables.COMPARISON]
+        found += [(kind, f"__{name.rstrip('_')}__", operator_method(name)) for name in tables.LOGICAL]
+        found += [(kind, f"__{name}__", _unary(name)) for name in ("neg", "invert", "abs")]
+        found += [(kind, name, _flexible(name)) for name in tables.FLEXIBLE]
+        found += [
+            (kind, "__getitem__", _getitem), (kind, "__setitem__", _setitem), (kind, "copy", _copy), (kind, "rename", _rename), (kind, "drop", _drop),
+            (kind, "dropna", _dropna), (kind, "fillna", _fillna), (kind, "reset_index", _reset_index), (kind, "astype", _astype), (kind, "map", _map),
+            (kind, "apply", _apply), (kind, "__array_ufunc__", _ufunc),
+        ]  # fmt: skip
+    found += [(LazyFrame, "__delitem__", _delitem), (LazyFrame, "insert", _insert), (LazyFrame, "pop", _pop), (LazyFrame, "assign", _assign), (LazyFrame, "query", _query)]
+    return found
+
+
+def install() -> None:
+    """Give both classes their methods."""
+    for kind, name, attempt in _plain_methods():
+        install_method(kind, name, attempt)
+    install_property(LazyFrame, "columns", _columns, _set_columns)
+    install_property(LazySeries, "name", _name, _set_name)
+    for kind in (LazyFrame, LazySeries):
+        install_property(kind, "index", _index)
