@@ -146,7 +146,8 @@ ENDLESS_RECURSION = """
 def descend(number):
     return descend(number + 1)
 
-print([descend(number) for number in range(9)])
+for number in range(9):
+    print(descend(number))
 """
 HOOKED = """
 import sys

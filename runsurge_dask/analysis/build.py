@@ -10,6 +10,7 @@ import types
 from typing import TYPE_CHECKING
 
 from runsurge_dask.analysis.blocks import blocks_of
+from runsurge_dask.analysis.frames import classify_frames
 from runsurge_dask.analysis.hints import hints_of, hold_against
 from runsurge_dask.analysis.rewrite import GENERATOR_PREFIX, rewrite
 from runsurge_dask.analysis.scopes import Mentions
@@ -65,6 +66,7 @@ def build_program(source: str, path: str) -> Program:
         rewritten, facts = rewrite(module, file, mentions, len(sites))
         sites.extend(hold_against(hints, found) for found in facts)
         codes[name] = ModuleCode(name=name, file=file, rewritten=_compile(rewritten, file), plain=_compile(module, file), is_package=is_package)
+    sites.extend(classify_frames({name: (file, module) for name, (file, module, _) in trees.items()}, len(sites) + 1))
     every = [module for _, module, _ in trees.values()]
     return Program(
         file=path,

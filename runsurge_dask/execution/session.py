@@ -162,7 +162,7 @@ class Session:
             label=facts.label,
             kind=str(facts.kind),
             chunks=len(keys),
-            accepted=tally.accepted,
+            accepted=tally.accepted if _is_used(header, tally) else 0,
             records=tally.records,
             elapsed_seconds=time.perf_counter() - begun,
             peak_resident_bytes=tally.peak_bytes,
@@ -214,6 +214,11 @@ class Session:
             return {"status": "escape", "reason": reply["reason"]}, []
         answer: tuple[wire.Header, list[bytes]] = future.result()
         return answer
+
+
+def _is_used(header: wire.Header, tally: _Tally) -> bool:
+    """Whether results went into the answer: not of a mere look at a source, nor of a stage that gives all or nothing and gave nothing."""
+    return bool(header.get("is_used", True)) and not (tally.note and header.get("is_atomic"))
 
 
 @dataclass(slots=True)

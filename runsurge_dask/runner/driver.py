@@ -27,6 +27,7 @@ from cloudpickle import register_pickle_by_value
 
 from runsurge_dask.runner import files, idioms, sources, wire
 from runsurge_dask.runner.files import OutputFiles
+from runsurge_dask.runner.frames import patch
 from runsurge_dask.runner.sites import Runtime
 
 if TYPE_CHECKING:
@@ -113,8 +114,21 @@ def _prepare(header: Mapping[str, Any], program: Mapping[str, Any], runtime: Run
     files.install()
     sources.install()
     idioms.install(runtime, program["imports"])
+    patch.install(runtime)
     _hide_our_frames()
+    _leave_room_for_our_frames()
     _set_blas_threads()
+
+
+def _leave_room_for_our_frames() -> None:
+    """Let the script recurse as deep as it could without us below it."""
+    depth, frame = 2, sys._getframe(1)  # noqa: SLF001 - a count of frames is what the limit counts
+    while frame.f_back is not None:
+        depth, frame = depth + 1, frame.f_back
+    get_limit, set_limit = sys.getrecursionlimit, sys.setrecursionlimit
+    set_limit(get_limit() + depth)
+    sys.getrecursionlimit = lambda: get_limit() - depth
+    sys.setrecursionlimit = lambda limit: set_limit(limit + depth)
 
 
 def _set_blas_threads() -> None:

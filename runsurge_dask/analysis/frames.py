@@ -1,0 +1,117 @@
+"""Statements over frames that are read from files: which of them can be done by rows, and why others not.
+
+For example
+
+    df = pd.read_csv("sales.csv")              rows     read in pieces
+    df["total"] = df.units * df.price          rows     row by row
+    df["level"] = df.total.cumsum()            whole    a sum runs over all rows before
+    print(df.groupby("shop")["total"].sum())   group    partial groups are joined
+
+The kinds are what a run tries; what the data then forbid, it finds out itself.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from runsurge_dask.knowledge import frames as knowledge
+from runsurge_dask.runner.facts import SiteFacts, SplitKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+REASONS = {
+    SplitKind.ROWS: "each row is worked out by itself",
+    SplitKind.REDUCE: "partial results are joined",
+    SplitKind.GROUP: "partial groups are joined",
+}
+
+
+def classify_frames(modules: Mapping[str, tuple[str, ast.Module]], first_site: int) -> list[SiteFacts]:
+    """Sites of form `frame` in all modules (name -> file and tree), numbered from `first_site`."""
+    if any(_looks_at_types(tree) for _, tree in modules.values()):
+        return []
+    found: list[SiteFacts] = []
+    for file, tree in modules.values():
+        names = _frame_names(tree)
+        for statement in _simple_statements(tree):
+            if _reads(statement) or names & _mentioned(statement):
+                kind, reason = _classify(statement)
+                found.append(
+                    SiteFacts(site=first_site + len(found), file=file, line=statement.lineno, form="frame", kind=kind, reason=reason, label=_label(statement))
+                )
+    return found if any(_reads(statement) for _, tree in modules.values() for statement in _simple_statements(tree)) else []
+
+
+def _looks_at_types(tree: ast.Module) -> bool:
+    """Whether the script could tell a subclass of `DataFrame` from `DataFrame` itself: `type(x) is ...`, but not `type(x).__name__`."""
+    harmless = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "__name__"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "type" and len(node.args) == 1 and id(node) not in harmless and not _is_printed(node, tree):
+            return True
+        if isinstance(node, ast.Attribute) and node.attr == "__class__" and id(node) not in harmless:
+            return True
+    return False
+
+
+def _is_printed(call: ast.Call, tree: ast.Module) -> bool:
+    return any(isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print" and call in node.args for node in ast.walk(tree))
+
+
+def _simple_statements(tree: ast.Module) -> Iterator[ast.stmt]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Expr | ast.Return | ast.Assert | ast.Delete):
+            yield node
+
+
+def _reads(node: ast.AST) -> bool:
+    return any(isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute) and each.func.attr in knowledge.READERS for each in ast.walk(node))
+
+
+def _mentioned(node: ast.AST) -> set[str]:
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+
+
+def _frame_names(tree: ast.Module) -> set[str]:
+    """Names that may stand for a frame or a column: bound from a read, from a function that reads, or from such a name."""
+    names: set[str] = set()
+    while True:
+        before = len(names)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assign) and (_reads(node.value) or names & _mentioned(node.value)):
+                names.update(each.id for target in node.targets for each in ast.walk(target) if isinstance(each, ast.Name))
+            elif isinstance(node, ast.FunctionDef) and any(isinstance(each, ast.Return) and each.value is not None and (_reads(each.value) or names & _mentioned(each.value)) for each in ast.walk(node)):
+                names.add(node.name)
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                names.update(_parameters(tree, node, names))
+        if len(names) == before:
+            return names
+
+
+def _parameters(tree: ast.Module, call: ast.Call, names: set[str]) -> set[str]:
+    """Parameters of the script's own functions that are given such a name."""
+    assert isinstance(call.func, ast.Name)
+    found: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name == call.func.id:
+            found |= {parameter.arg for parameter, value in zip(node.args.args, call.args, strict=False) if names & _mentioned(value)}
+    return found
+
+
+def _classify(statement: ast.stmt) -> tuple[SplitKind, str]:
+    attributes = [node.attr for node in ast.walk(statement) if isinstance(node, ast.Attribute)]
+    for name in attributes:
+        if name in knowledge.WHOLE:
+            return SplitKind.WHOLE, knowledge.WHOLE[name]
+    kind = SplitKind.ROWS
+    if knowledge.GROUP & set(attributes):
+        kind = SplitKind.GROUP
+    elif knowledge.REDUCE & set(attributes) or any(isinstance(node, ast.Name) and node.id == "len" for node in ast.walk(statement)):
+        kind = SplitKind.REDUCE
+    return kind, REASONS[kind]
+
+
+def _label(statement: ast.stmt) -> str:
+    text = ast.unparse(statement).splitlines()[0]
+    return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004 - one line of a report
