@@ -25,6 +25,8 @@ BATCHES = 20
 REAL_SHARE = 20
 """One program in so many is also run by a real `python script.py`."""
 LEAST_SPLIT_SHARE = 0.6
+MOST_MADE_SMALL = 3
+"""Wrong programs after these are written down as they are: the first ones tell most, and each takes up to a minute."""
 
 
 @dataclass(slots=True)
@@ -47,7 +49,7 @@ class Campaign:
         return self._describe(program, trial) if trial.differences else ""
 
     def _describe(self, program: RandomProgram, trial: Trial) -> str:
-        smaller = self.trials.shrink(program, trial)
+        smaller = self.trials.shrink(program, trial) if len(self.wrong) < MOST_MADE_SMALL else program
         last = self.trials.run(smaller)
         words = render_failure(smaller, last if last.differences else trial)
         path = self.findings / f"{self.count:04d}.txt"

@@ -79,6 +79,7 @@ def build_program(source: str, path: str) -> Program:
         imports=frozenset(name for module in every for name in imported_names(module)),
         entry=_entry_of(tree, path),
         is_seeding=any(_seeds(module) for module in every),
+        is_looking_into_caches=any(isinstance(n, ast.Attribute) and n.attr.startswith("cache_") for module in every for n in ast.walk(module)),
     )
 
 

@@ -153,7 +153,12 @@ def facts_of_expression(number: int, node: ast.expr, form: str, scope: Scope) ->
     facts = SiteFacts(site=number, file=scope.file, line=node.lineno, form=form, kind=kind, reason=verdict.reason, label=label_of(node))
     if kind is SplitKind.WHOLE:
         return facts
-    return replace(facts, code=expression_code(node, form, scope), free=tuple(sorted(verdict.free)))
+    return replace(
+        facts,
+        code=expression_code(node, form, scope),
+        free=tuple(sorted(verdict.free)),
+        compares_identity=scope.mentions.compares_identity([node], mentioned(node)),
+    )
 
 
 _POOL_METHODS = frozenset({"map", "starmap", "imap", "imap_unordered"})

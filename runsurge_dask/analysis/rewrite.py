@@ -20,7 +20,7 @@ from runsurge_dask.analysis.expressions import consumed_form, facts_of_expressio
 from runsurge_dask.analysis.expressions import get_slot as _get_slot
 from runsurge_dask.analysis.sites import facts_of_loop
 from runsurge_dask.knowledge.calls import REDUCING_BUILTINS
-from runsurge_dask.runner.facts import SiteFacts, SplitKind
+from runsurge_dask.runner.facts import GROWING_IN_PLACE, SiteFacts, SplitKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,14 +153,15 @@ class _Rewriter(ast.NodeTransformer):
                 node.func = self.visit(node.func)
             others = [a if i == position else self.visit(a) for i, a in enumerate(node.args)]
             node.args = others
-            node.args[position] = self.expression(node.args[position], "list")
+            node.args[position] = self.expression(node.args[position], "list", copy.copy(node))
             return node
         if is_pool_call(node, self.pools):
             self.facts.append(facts_of_pool(self.take_number(), node, self.scope))
         self.generic_visit(node)
         return node
 
-    def expression(self, node: ast.expr, form: str) -> ast.expr:
+    def expression(self, node: ast.expr, form: str, near: ast.expr | None = None) -> ast.expr:
+        """A site in place of an expression; errors show at `near`, where the interpreter would show them."""
         if self.in_class or self.is_frozen:
             return node
         number = self.take_number()
@@ -178,7 +179,9 @@ class _Rewriter(ast.NodeTransformer):
             written.append(_lambda(_as_list(node.args[0]) if not isinstance(node.args[0], ast.ListComp) else node.args[0], node))
         if form in {"max", "min"}:
             written.append(_lambda(_as_partial(node, form), node))
-        return _call("comp", [ast.copy_location(ast.Constant(number), node), iterable, *written], node)
+        if near is None:
+            near = node.args[0] if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.ListComp) else node
+        return _call("comp", [ast.copy_location(ast.Constant(number), node), iterable, *written], near)
 
 
 GENERATOR_PREFIX = "__rs_g"
@@ -243,7 +246,7 @@ def _own_flow(statements: list[ast.stmt]) -> Iterator[ast.AST]:
 def _opened(node: ast.For, facts: SiteFacts) -> list[ast.stmt]:
     """The loop as shown in `runner.sites`."""
     name, values = f"__rs_s{facts.site}", f"__rs_v{facts.site}"
-    bound = [*facts.assigned, *(a.place for a in facts.accumulators if a.place and "." not in a.place), *(p for a in facts.accumulators for p in a.payload)]
+    bound = [*facts.assigned, *(a.place for a in facts.accumulators if a.place and "." not in a.place and a.merge not in GROWING_IN_PLACE), *(p for a in facts.accumulators for p in a.payload)]
     lines = [f"{name} = __runsurge__.loop({facts.site}, None)", "while True:", "    for _ in None:", "        pass", "    else:"]
     lines += [f"        if {name}.pending:", f"            {values} = {name}.run()"]
     lines += [line for b in dict.fromkeys(bound) for line in (f"            if {b!r} in {values}:", f"                {b} = {values}[{b!r}]")]

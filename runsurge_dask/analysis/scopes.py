@@ -60,9 +60,23 @@ class Mentions:
         reachable = self.reachable(names)
         return {name for function in reachable for name, of in self.around.get(function, ()) if of in {owner, ""}}
 
+    def compares_identity(self, nodes: list[ast.AST], names: set[str]) -> bool:
+        """Whether this code, or a function that it may call, asks for the identity of values."""
+        functions = [f for name in self.reachable(names) for f in self.bodies.get(name, ())]
+        return any(_asks_identity(inner) for node in (*nodes, *functions) for inner in ast.walk(node))
+
     def attributes(self, names: set[str]) -> set[str]:
         """Everything that the functions reachable from these names mention."""
         return set().union(*(self.table[name] for name in self.reachable(names)))
+
+
+def _asks_identity(node: ast.AST) -> bool:
+    match node:
+        case ast.Call(func=ast.Name(id="id")):
+            return True
+        case ast.Compare(left=left, ops=ops, comparators=[*others]) if any(isinstance(op, ast.Is | ast.IsNot) for op in ops):
+            return not any(isinstance(side, ast.Constant) for side in (left, *others))
+    return False
 
 
 def _owner(name: str, above: tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]) -> str:

@@ -335,9 +335,10 @@ def loop_code(loop: ast.For, verdict: Verdict, scope: Scope) -> bytes:
     new_loop.target, new_loop.body = target, flat
     lines = [f"{a.local} = __rs_starts[{a.local!r}]" for a in verdict.accumulators if a.merge is not Merge.YIELD]
     keyed = [a for a in verdict.accumulators if a.key]
-    lines += [f"__rs_from_{a.local} = None if {a.local} is None else {a.key}" for a in keyed]
+    keys = {a.local: ast.unparse(ChunkBody(verdict.accumulators, scope.class_name).visit(ast.parse(a.key, mode="eval").body)) for a in keyed}
+    lines += [f"__rs_from_{local} = None if {local} is None else {key}" for local, key in keys.items()]
     function.body[:0] = ast.parse("\n".join(lines)).body
-    function.body[-1:-1] = ast.parse("\n".join(f"__rs_to_{a.local} = None if {a.local} is None else {a.key}" for a in keyed)).body
+    function.body[-1:-1] = ast.parse("\n".join(f"__rs_to_{local} = None if {local} is None else {key}" for local, key in keys.items())).body
     return compiled(template, loop, scope)
 
 
@@ -479,6 +480,7 @@ def facts_of_loop(number: int, loop: ast.For, scope: Scope) -> SiteFacts:
         accumulators=tuple(verdict.accumulators),
         is_indexed=any(a.merge is Merge.COUNT for a in verdict.accumulators),
         halo=verdict.halo,
+        compares_identity=scope.mentions.compares_identity(list(loop.body), {name for s in loop.body for name in mentioned(s)}),
     )
 
 

@@ -66,3 +66,5 @@ class Program:
     """The function to call after the module body, for scripts that only define `main`."""
     is_seeding: bool = False
     """Somewhere a global random generator gets a seed."""
+    is_looking_into_caches: bool = False
+    """Somewhere the hits of a cached function are asked for, or the cache is emptied."""

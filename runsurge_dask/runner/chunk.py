@@ -155,9 +155,9 @@ class Block:
             return self.function(records)
         return self.function(records, self.fresh_starts(index))
 
-    def stream(self, records: Any) -> Any:
+    def stream(self, records: Any, index: int) -> Any:
         """Run a generator's loop lazily, row by row, as its consumer asks."""
-        self.left = yield from self.run(records, 0)
+        self.left = yield from self.run(records, index)
 
     def outputs(self, left: Any) -> Any:
         """What goes back to the driver of one chunk."""
@@ -177,8 +177,10 @@ def _user_modules(watched: Mapping[str, Any]) -> dict[str, types.ModuleType]:
 
 
 def _cannot_change(value: Any) -> bool:
-    if type(value) in ATOMIC or isinstance(value, types.BuiltinFunctionType):
+    if type(value) in ATOMIC:
         return True
+    if isinstance(value, types.BuiltinFunctionType):
+        return value.__self__ is None or isinstance(value.__self__, types.ModuleType)
     if isinstance(value, types.ModuleType):
         return value.__spec__ is not None
     return isinstance(value, type) and value.__module__ != "__main__" and sys.modules.get(value.__module__) is not None
@@ -289,7 +291,7 @@ def _call(stage: Stage, spec: Mapping[str, Any], records: Any) -> list[Any]:
     """Run the blocks of the stage, each fed by the one before, row by row."""
     *feeders, last = stage.blocks
     for block in feeders:
-        records = block.stream(records)
+        records = block.stream(records, spec["index"])
     left = last.run(records, spec["index"])
     if any(fact.merge is Merge.YIELD for fact in last.facts.accumulators):
         given: list[Any] = []
@@ -335,8 +337,7 @@ def _known_objects(stage: Stage, spec: Mapping[str, Any], items: Any) -> dict[in
 def _know(item: Any, position: int, path: tuple[Any, ...], known: dict[int, object]) -> None:
     """Note a row and the containers in it, with the way to each."""
     kind = type(item)
-    if kind is not tuple:
-        known[id(item)] = ("item", position, path)
+    known[id(item)] = ("item", position, path)
     if kind in {list, tuple}:
         inner = [] if set(map(type, item)) <= ATOMIC else list(enumerate(item))
     elif kind is dict:

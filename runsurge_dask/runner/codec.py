@@ -31,7 +31,7 @@ PROTOCOL = 5
 HIDDEN = "#hidden"
 """The stand-in of the collection that is being cut."""
 ATOMIC = frozenset({int, float, str, bytes, bool, complex, type(None), type(Ellipsis), range})
-_FROZEN = frozenset({types.BuiltinFunctionType, types.MappingProxyType, types.GetSetDescriptorType, types.MemberDescriptorType, types.MethodDescriptorType, types.WrapperDescriptorType, property, types.CodeType})
+_FROZEN = frozenset({types.MappingProxyType, types.GetSetDescriptorType, types.MemberDescriptorType, types.MethodDescriptorType, types.WrapperDescriptorType, property, types.CodeType})
 _REACHABLE_LIMIT = 200_000
 """More objects than this around a block are not searched for aliases: the block then runs whole."""
 
@@ -48,6 +48,7 @@ class EnvironmentPickler(cloudpickle.Pickler):  # type: ignore[misc]
         user_modules: Mapping[str, types.ModuleType],
         stand_ins: Mapping[int, str] = types.MappingProxyType({}),
         settles_classes: bool = False,
+        caches_are_seen: bool = False,
     ) -> None:
         super().__init__(file, protocol=PROTOCOL)
         self._sinks = sinks
@@ -55,6 +56,7 @@ class EnvironmentPickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._user_modules = user_modules
         self._stand_ins = stand_ins
         self._settles_classes = settles_classes
+        self._caches_are_seen = caches_are_seen
         if stand_ins:
             self.persistent_id = self._stand_in_id
 
@@ -76,6 +78,8 @@ class EnvironmentPickler(cloudpickle.Pickler):  # type: ignore[misc]
         if isinstance(obj, types.ModuleType) and obj.__name__ in self._user_modules:
             return types.ModuleType, (obj.__name__,), {k: v for k, v in vars(obj).items() if not _is_machinery(k)}, None, None, _fill_module
         if isinstance(obj, functools._lru_cache_wrapper):  # noqa: SLF001 - no public name for the type
+            if self._caches_are_seen:
+                raise CannotShip("the script looks into a cache")
             return _rebuild_lru_cache, (obj.__wrapped__, obj.cache_parameters())
         if isinstance(obj, types.GeneratorType):
             raise CannotShip("a generator is tied to its process")
@@ -162,7 +166,7 @@ def load_results(blob: bytes, resolve: Callable[[Any], object] | None = None) ->
     return unpickler.load()
 
 
-def reachable_mutables(roots: Iterable[object], skipped: object = None) -> set[int] | None:
+def reachable_mutables(roots: Iterable[object], skipped: object = None, *, with_tuples: bool = False) -> set[int] | None:
     """Ids of the mutable objects that user data reach from `roots`; None if there are too many to look at.
 
     Library modules and classes are not entered: results cannot hold their inside by accident. `skipped` is not, either.
@@ -176,7 +180,7 @@ def reachable_mutables(roots: Iterable[object], skipped: object = None) -> set[i
         if kind in ATOMIC or id(obj) in seen or obj is skipped:
             continue
         if (kind is list or kind is tuple) and set(map(type, obj)) <= ATOMIC:  # type: ignore[call-overload]
-            if kind is list:
+            if kind is list or with_tuples:
                 found.add(id(obj))
             continue
         seen.add(id(obj))

@@ -74,7 +74,7 @@ class Cutting:
         self.is_asked_for = False
         """The script itself asks for this to run in parallel, and nothing of it may run in the driver."""
         if self.source is not None and self.source.kind == "stream" and facts.is_indexed:
-            self.runtime.captured.pop(self.source.frame, None)
+            self.source.release()
             self.source = None
 
     @property
@@ -317,6 +317,7 @@ class Cutting:
             plain_code=self.runtime.plain_code,
             user_modules=self.runtime.user_modules,
             stand_ins=stand_ins or {},
+            caches_are_seen=self.runtime.options["caches_are_seen"],
         )
         try:
             pickler.dump(value)
@@ -346,7 +347,8 @@ class Cutting:
         if source.kind == "items" and type(source.items) in {list, tuple} and not any(value is source.items for value in data):
             stand_ins.setdefault(id(source.items), HIDDEN)
         environment = self._dump(environments, sinks, {**stand_ins, **refused})
-        self._refuse_common_objects(data, set(grown))
+        compares = any(operation.facts.compares_identity for operation in operations)
+        self._refuse_common_objects(data, set(grown), with_tuples=compares)
         outer = {
             "surroundings": surroundings(),
             "seeded": self.runtime.options["seeded"],
@@ -356,18 +358,18 @@ class Cutting:
         }
         return marshal.dumps(outer), sinks
 
-    def _refuse_common_objects(self, data: list[Any], grown: set[int]) -> None:
+    def _refuse_common_objects(self, data: list[Any], grown: set[int], *, with_tuples: bool) -> None:
         """Rows and the values around the block must have no mutable object in common: their copies would not."""
         if grown and _holds(self.iterable, grown, depth=4):
             raise CannotShip("it grows what it iterates over")
         if self.known_source.is_file or type(self.known_source.items) is range:
             return
-        around = reachable_mutables(data, skipped=self.known_source.items)
+        around = reachable_mutables(data, skipped=self.known_source.items, with_tuples=with_tuples)
         if around is None:
             raise CannotShip("too many objects around it to tell whether rows share them")
         if not around and not grown:
             return
-        own = reachable_mutables(self.known_source.items)
+        own = reachable_mutables(self.known_source.items, with_tuples=with_tuples)
         if own is None or own & (around | grown):
             raise CannotShip("its rows share a mutable object with the values around it")
 

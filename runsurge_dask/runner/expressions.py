@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner.cutting import Cutting, Operation
+from runsurge_dask.runner.escape import Escape
 from runsurge_dask.runner.files import SourceFile
 from runsurge_dask.runner.reductions import NOTHING, REDUCTIONS
 
@@ -55,6 +56,8 @@ class Expression(Cutting):
 
     def _plan(self, part: Any) -> Callable[[], None]:
         self.reduction.check(part, self.parts)
+        if self.reduction.is_settled(part):
+            raise Escape("the answer is known before the end")
         return lambda: self.parts.append(part)
 
 

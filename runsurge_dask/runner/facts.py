@@ -64,6 +64,10 @@ TAPED = frozenset({Merge.SUM, Merge.PREPEND, Merge.PRODUCT})
 """A chunk does not compute these: it sends what is added, and the driver adds it in the order of the data, exactly."""
 
 
+GROWING_IN_PLACE = frozenset({Merge.APPEND, Merge.ADD, Merge.STORE, Merge.FIRST, Merge.TREE, Merge.YIELD})
+"""These change an object and leave its name alone."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
     """Where in a `TREE` one operation applies: `("*", "n")` is `d[anything]["n"]`."""
@@ -120,5 +124,7 @@ class SiteFacts:
     """The chunk function must know the position of its first record."""
     halo: tuple[tuple[str, int, int], ...] = ()
     """Lists read only at the loop's index plus an offset in this range: only those rows are sent."""
+    compares_identity: bool = False
+    """Its code asks whether two values are the same object."""
     label: str = ""
     pattern: str = ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from runsurge_dask.runner.accumulators import check_join, join, starting_value
 from runsurge_dask.runner.cutting import TOKEN, Cutting, Operation
 from runsurge_dask.runner.escape import CannotShip
-from runsurge_dask.runner.facts import Merge, SiteFacts
+from runsurge_dask.runner.facts import GROWING_IN_PLACE, Merge, SiteFacts
 from runsurge_dask.runner.files import SourceFile
 from runsurge_dask.runner.selecting import select
 
@@ -104,7 +104,7 @@ class Loop(Cutting):
                 continue
             if "." in fact.place:
                 _set_place(self._names, fact.place, self.values[fact.local])
-            elif not fact.is_shared:
+            elif fact.merge not in GROWING_IN_PLACE:
                 self.bound[fact.place] = self.values[fact.local]
 
     def _plan(self, outputs: dict[str, Any]) -> Callable[[], None]:

@@ -102,7 +102,7 @@ class Runtime:
         if not any(file == code.co_filename and min(lines) <= line <= max(lines) for file, line in self._yielding):
             return None
         self.captured[frame] = None
-        return Source("stream", generator=generator, frame=frame)
+        return Source("stream", generator=generator, release=lambda: self.captured.pop(frame, None), frame=frame)
 
     def ask(self, header: wire.Header, blobs: list[bytes] | None = None) -> tuple[wire.Header, list[bytes]]:
         """One question to the client and its answer."""

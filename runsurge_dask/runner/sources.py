@@ -9,6 +9,7 @@ taken with `next()` is that file from the byte where the reader now stands, howe
 from __future__ import annotations
 
 import codecs
+import copy
 import csv
 import io
 import itertools
@@ -114,6 +115,8 @@ class Source:
     generator: Any = None
     """`stream`: a generator whose own loop can be cut."""
     frame: int = 0
+    release: Callable[[], Any] = lambda: None
+    """Give a generator back: nobody will take its loop over."""
     progress: Any = None
     file: SourceFile | None = None
     is_rereading: bool = False
@@ -185,9 +188,15 @@ def describe(iterable: Any) -> Source | None:  # noqa: PLR0911 - a table of type
 
 
 def _describe_items(items: Any, owner: Any) -> Source:
-    del owner
     source = Source("items", items=items)
-    source.resume = lambda index: iter(items[index:])
+
+    def resume(index: int) -> Iterator[Any]:
+        records = iter(owner)
+        for _ in itertools.islice(records, index):
+            pass
+        return records
+
+    source.resume = resume
     return source
 
 
@@ -195,8 +204,32 @@ def _describe_iterator(iterator: Any) -> Source | None:
     """Built-in iterators over values in memory; what they have already given is gone, as it should be."""
     if not _is_over_memory(iterator) and type(iterator).__module__ != "_struct":
         return None
-    items = list(iterator)
-    return _describe_items(items, None)
+    if type(iterator).__module__ == "_struct":
+        records = list(iterator)
+        return _describe_items(records, records)
+    items = list(_twin(iterator))
+    source = Source("items", items=items)
+    given = 0
+
+    def resume(index: int) -> Iterator[Any]:
+        nonlocal given
+        for _ in itertools.islice(iterator, index - given):
+            given += 1
+        return iterator
+
+    source.resume = resume
+    return source
+
+
+def _twin(iterator: Any) -> Any:
+    """An iterator that gives what this one would give, and leaves it where it is."""
+    kind = type(iterator)
+    if kind is zip:
+        return zip(*map(_twin, iterator.__reduce__()[1]), strict=False)
+    if kind is enumerate:
+        inner, count = iterator.__reduce__()[1]
+        return enumerate(_twin(inner), count)
+    return copy.copy(iterator)
 
 
 def _is_over_memory(iterable: Any) -> bool:
@@ -204,7 +237,9 @@ def _is_over_memory(iterable: Any) -> bool:
     if kind in _EXACT_SEQUENCES:
         return True
     if kind in {zip, enumerate, reversed}:
-        parts = iterable.__reduce__()[1]
+        _, parts, *state = iterable.__reduce__()
+        if kind is zip and any(state):
+            return False  # a strict zip raises where its parts end unequally
         inner = parts if kind is zip else parts[:1]
         return all(_is_over_memory(part) for part in inner)
     return kind.__module__ == "builtins" and kind.__name__ in {
@@ -218,7 +253,8 @@ def _describe_library_generator(generator: types.GeneratorType[Any, Any, Any]) -
     module = os.path.basename(generator.gi_code.co_filename)
     if module not in {"pathlib.py", "glob.py", "_local.py", "_abc.py"} or "lib" not in generator.gi_code.co_filename:
         return None
-    return _describe_items(list(itertools.islice(generator, MAX_ITEMS_LISTED)), None)
+    names = list(itertools.islice(generator, MAX_ITEMS_LISTED))
+    return _describe_items(names, names)
 
 
 _describers.append(_describe_library_generator)
@@ -256,13 +292,13 @@ def _describe_lines(file: SourceFile) -> Source | None:
 
 
 def _describe_csv(reader: CsvReader) -> Source | None:
-    source = describe(reader.lines)
-    if source is None or reader.arguments[1].get("escapechar"):
+    if type(reader.lines) is not SourceFile or reader.arguments[1].get("escapechar"):
         return None
-    if source.kind == "items":
+    source = describe(reader.lines)
+    if source is None:
         return None
     if source.kind != "lines" or source.wraps:
-        return None
+        return _refused(source)
     source.kind, source.csv_arguments = "csv", _csv_arguments(reader)
     if source.csv_arguments is None:
         return None
@@ -307,9 +343,14 @@ def _csv_arguments(reader: CsvReader) -> dict[str, Any] | None:
     return None if arguments["escapechar"] else arguments
 
 
+def _refused(source: Source | None) -> None:
+    if source is not None:
+        source.release()
+
+
 def _wrap(source: Source | None, wrap: tuple[str, Any]) -> Source | None:
     if source is None or source.wraps or source.kind == "stream":
-        return None
+        return _refused(source)
     source.wraps.append(wrap)
     return source
 

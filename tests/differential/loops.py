@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from textwrap import indent
 from typing import TYPE_CHECKING
 
-from tests.differential.origins import Loaded, Origin, choose_iterable, choose_origin
+from tests.differential.origins import Loaded, Origin, choose_iterable, choose_origin, sized
 from tests.differential.pieces import CARRIED, EXPRESSIONS, GROWTH, Piece
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from tests.differential.tables import Table
 
 NAMES = ("total", "found", "count", "table", "seen", "parts", "best", "state", "items", "notes")
+FEW_ROWS = 8
+"""With a loop inside the loop each row may be a stage of its own, and a stage takes 20 ms."""
+INNER_LOOP = re.compile(r"\bfor \w+ in\b")
 FIELD_LETTERS = {"K": "k", "N": "n", "X": "x", "W": "w"}
 SHARED_HELPERS = {
     "twice": "OFFSET = 1\n\n\ndef twice(value):\n    return value * 2 + OFFSET",
@@ -40,6 +43,8 @@ class Part:
     recipe: tuple[str, ...]
     is_last: bool = False
     """It spoils the rows for what comes after."""
+    has_inner_loop: bool = False
+    """Each record may open a site of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +82,10 @@ class Draft:
 
 def make_loop(choices: Choices, number: int, loaded: Loaded | None, table: Table) -> Part:
     """A loop over the data."""
-    origin = choose_origin(choices, loaded, len(table.rows))
+    origin = choose_origin(choices, loaded)
     chosen = _choose_pieces(choices, origin)
+    has_inner_loop = any(INNER_LOOP.search(f"{piece.body}\n{piece.helpers}") for piece in chosen)
+    origin = sized(origin, min(len(table.rows), FEW_ROWS) if has_inner_loop else len(table.rows))
     place = _choose_place(choices, chosen)
     extra: set[str] = set()
     draft = _draft(choices, number, origin, chosen, is_method=place is _in_method, table=table, extra=extra)
@@ -90,6 +97,7 @@ def make_loop(choices: Choices, number: int, loaded: Loaded | None, table: Table
         names=names,
         recipe=(origin.header, place.__name__.strip("_"), *(piece.name for piece in chosen)),
         is_last=any("last" in piece.flags for piece in chosen),
+        has_inner_loop=has_inner_loop,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,17 +18,20 @@ if TYPE_CHECKING:
 
     from tests.differential.programs import RandomProgram
 
-LARGEST_EFFORT = 600
+LARGEST_EFFORT = 400
 """Trials that one program is worth; each takes a tenth of a second."""
+LONGEST_SECONDS = 60.0
+"""What hangs takes its whole time limit in each trial, and a finding must not hold up those after it."""
 
 
 class _Effort:
     def __init__(self, is_wrong: Callable[[RandomProgram], bool]) -> None:
         self.left = LARGEST_EFFORT
+        self.deadline = time.monotonic() + LONGEST_SECONDS
         self.is_wrong = is_wrong
 
     def holds(self, program: RandomProgram) -> bool:
-        if self.left <= 0 or not _is_valid(program.script):
+        if self.left <= 0 or time.monotonic() > self.deadline or not _is_valid(program.script):
             return False
         self.left -= 1
         return self.is_wrong(program)

@@ -163,11 +163,11 @@ def list_origins(loaded: Loaded) -> list[tuple[int, Origin]]:
     ]
 
 
-def choose_origin(choices: Choices, loaded: Loaded | None, size: int) -> Origin:
+def choose_origin(choices: Choices, loaded: Loaded | None) -> Origin:
     """One way to walk over the data."""
-    from_list = loaded is not None and choices.chance(60)
-    origin = choices.weighted(list_origins(loaded) if from_list and loaded is not None else file_origins())
-    return _sized(origin, size)
+    if loaded is not None and choices.chance(60):
+        return choices.weighted(list_origins(loaded))
+    return choices.weighted(file_origins())
 
 
 def choose_iterable(choices: Choices, loaded: Loaded | None, size: int, *, needs_rows: bool) -> Origin:
@@ -176,8 +176,9 @@ def choose_iterable(choices: Choices, loaded: Loaded | None, size: int, *, needs
         if needs_rows:
             return list_origins(loaded)[0][1]
         return choices.weighted([(weight, origin) for weight, origin in list_origins(loaded) if origin.iterable])
-    return _sized(choices.weighted([(weight, origin) for weight, origin in file_origins() if origin.iterable]), size)
+    return sized(choices.weighted([(weight, origin) for weight, origin in file_origins() if origin.iterable]), size)
 
 
-def _sized(origin: Origin, size: int) -> Origin:
+def sized(origin: Origin, size: int) -> Origin:
+    """The same with the number of rows in its ranges."""
     return replace(origin, header=origin.header.replace("SIZE", str(size)), iterable=origin.iterable.replace("SIZE", str(size)))

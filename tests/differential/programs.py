@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 
 from tests.differential.choices import Choices, seeded_choices
-from tests.differential.loops import Part, make_loop, make_statements
+from tests.differential.loops import FEW_ROWS, Part, make_loop, make_statements
 from tests.differential.origins import LOADED, Loaded
 from tests.differential.tables import Table, make_table
 
@@ -53,17 +53,19 @@ class RandomProgram:
 def build_program_text(choices: Choices) -> RandomProgram:
     """One program from these choices."""
     table, more = make_table(choices), make_table(choices)
-    loaded = choices.pick(LOADED) if choices.chance(65) else None
+    loaded = choices.pick(LOADED) if choices.chance(55) else None
     chunks = choices.weighted(CHUNKS)
     parts = _make_parts(choices, loaded, table)
     script = _assemble(choices, parts, loaded)
+    if any(part.has_inner_loop for part in parts):
+        table, more = table.shortened(FEW_ROWS), more.shortened(FEW_ROWS)
     ast.parse(script)
     return RandomProgram(script=script, files=_files_for(script, table, more), chunks=chunks, recipe=tuple(name for part in parts for name in part.recipe))
 
 
 def _make_parts(choices: Choices, loaded: Loaded | None, table: Table) -> list[Part]:
     parts: list[Part] = []
-    for kind in choices.weighted([(5, "le"), (5, "l"), (3, "el"), (1, "ll"), (1, "lee"), (1, "ee")]):
+    for kind in choices.weighted([(5, "le"), (8, "l"), (3, "el"), (1, "ll"), (1, "lee"), (1, "ee")]):
         number = len(parts) + 1
         is_spoilt = any(part.is_last for part in parts)
         rows = None if is_spoilt else loaded

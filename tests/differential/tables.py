@@ -26,6 +26,10 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     has_bad_rows: bool
 
+    def shortened(self, count: int) -> Table:
+        """Its first rows."""
+        return Table(self.rows[:count], self.has_bad_rows)
+
     def lines(self, separator: str = " ") -> str:
         """The rows as lines, without a header."""
         return "".join(separator.join(row) + "\n" for row in self.rows)

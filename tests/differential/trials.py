@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from runsurge_contracts.run import StageReport
     from tests.differential.programs import RandomProgram
 
-WARM = ("runsurge_dask.runner.driver", "runsurge_dask.runner.chunk")
+WARM = ("runsurge_dask.runner.driver", "runsurge_dask.runner.chunk", *MODULES, "dataclasses")
 """Imported before the first fork: a driver and its chunk children then start in 4 ms instead of 50."""
 TIME_LIMIT_SECONDS = 30
 """A planned run of a random program takes 0.1 s; one that takes this long hangs."""
@@ -67,11 +67,15 @@ class PlainHost:
             self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=dict(environment), stdin=subprocess.DEVNULL)
         self.answers = self.channel.makefile("r", encoding="utf-8")
 
-    def run(self, folder: Path, streams: Path) -> Answer:
-        """The answer of `python script.py` in this folder."""
-        stdout, stderr = streams / "stdout", streams / "stderr"
-        self.channel.sendall(json.dumps([str(folder), str(stdout), str(stderr)]).encode() + b"\n")
+    def begin(self, folder: Path, streams: Path) -> None:
+        """Start `python script.py` in this folder."""
+        request = [str(folder), str(streams / "stdout"), str(streams / "stderr")]
+        self.channel.sendall(json.dumps(request).encode() + b"\n")
+
+    def finish(self, folder: Path, streams: Path) -> Answer:
+        """The answer of what was begun there."""
         status = int(self.answers.readline())
+        stdout, stderr = streams / "stdout", streams / "stderr"
         return Answer(status, stdout.read_bytes(), stderr.read_bytes(), read_folder(folder))
 
     def close(self) -> None:
@@ -115,8 +119,11 @@ class Trials:
         program.lay_out(planned_folder)
         streams.mkdir()
         try:
-            plain = self.plain.run(plain_folder, streams)
-            planned, stages = self._run_planned(planned_folder, program.chunks)
+            self.plain.begin(plain_folder, streams)
+            try:
+                planned, stages = self._run_planned(planned_folder, program.chunks)
+            finally:
+                plain = self.plain.finish(plain_folder, streams)
         except Exception as error:  # the compiler itself failed on a valid program: as wrong as a wrong answer
             return Trial(differences=(f"the planned run raised {type(error).__name__}: {error}",), is_split=False, status=0)
         else:
@@ -158,7 +165,9 @@ class Trials:
         program.lay_out(real)
         streams.mkdir()
         try:
-            return differences(self.bench.run_plain(real), self.plain.run(forked, streams), (real, forked))
+            self.plain.begin(forked, streams)
+            real_answer = self.bench.run_plain(real)
+            return differences(real_answer, self.plain.finish(forked, streams), (real, forked))
         finally:
             shutil.rmtree(home)
 

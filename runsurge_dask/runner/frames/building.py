@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from runsurge_dask.runner.frames.lazy import MISSING, current_facts, derive, hold, is_lazy, node_of, source_of, wrap
+from runsurge_dask.runner.frames.lazy import MISSING, current_facts, derive, hold, is_lazy, keeps_layout, node_of, source_of, wrap
 from runsurge_dask.runner.frames.nodes import Node, Rowset
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def operands(value: Any, rows: Rowset, source: FrameSource, *, calls: bool = Fal
         if node.rows is not rows or source_of(value) is not source:
             raise Refused
         return node
-    if isinstance(value, Node | PLAIN):
+    if isinstance(value, (Node, *PLAIN)):
         return value
     if depth and type(value) in {list, tuple, set, frozenset}:
         return type(value)(operands(item, rows, source, calls=calls, depth=depth - 1) for item in value)
@@ -53,7 +53,7 @@ def operands(value: Any, rows: Rowset, source: FrameSource, *, calls: bool = Fal
 def is_open(lazy: Any) -> bool:
     """Whether expressions are built at all just now."""
     runtime = source_of(lazy).runtime
-    return not runtime._is_closed(source_of(lazy).facts.site)  # noqa: SLF001 - as for every other site
+    return not runtime.is_closed(source_of(lazy).facts.site)
 
 
 def extend(lazy: Any, op: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, *, now: bool = False, calls: bool = False) -> Any:
@@ -87,7 +87,7 @@ def _node(lazy: Any, op: str, args: tuple[Any, ...], kwargs: dict[str, Any] | No
 def done_now(lazy: Any, node: Node) -> Any:
     """Work an expression out at this line; the result is a lazy object that needs nothing more of it."""
     source = source_of(lazy)
-    given = source.run(current_facts(source), [(node, ("keep",))])
+    given = None if keeps_layout(source) else source.run(current_facts(source), [(node, ("keep",))])
     if given is None:
         return MISSING
     pieces = given[0]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runsurge_dask.runner.frames.stage import FrameSource
 
 PANDAS_FILE = os.path.join(os.path.dirname(pd.__file__), "core", "frame.py")
+LAYOUT = "layout"
 MISSING: Any = object()
 """No chunk can give the answer: it is pandas' turn."""
 
@@ -42,11 +43,17 @@ class LazyFrame(pd.DataFrame):
 
     _mgr = _Manager()
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return materialise(self).__reduce_ex__(protocol)
+
 
 class LazySeries(pd.Series):
     """A series that is not there yet."""
 
     _mgr = _Manager()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return materialise(self).__reduce_ex__(protocol)
 
 
 for _lazy, _plain in ((LazyFrame, pd.DataFrame), (LazySeries, pd.Series)):
@@ -107,8 +114,8 @@ def materialise(lazy: Any) -> Any:
 def whole_value(source: FrameSource, node: Node) -> Any:
     """The value of an expression on the whole file: from the chunks, or else by pandas."""
     if node.value is None:
-        if source.node.value is None and (node.op != "source" or not source.is_settled):
-            given = source.run(current_facts(source), [(node, ("keep",)), *_trail(node)])
+        if source.node.value is None and not _has_layout_of_its_own(source, node):
+            given = source.run(None, [(node, ("keep",)), *_trail(node)], not_line=current_line(source))
             if given is not None:
                 assert node.rows is not None
                 _note_lengths(node, given[0])
@@ -116,6 +123,17 @@ def whole_value(source: FrameSource, node: Node) -> Any:
         if node.value is None:
             node.value = source.plain_value(node)
     return node.value
+
+
+def _has_layout_of_its_own(source: FrameSource, node: Node) -> bool:
+    """Whether a frame put together from pieces could be told from pandas' own: by a pickle, or by a range among its labels."""
+    assert node.rows is not None
+    return keeps_layout(source) or (node.rows.index == "own" and pd.api.types.is_integer_dtype(node.meta.index.dtype))
+
+
+def keeps_layout(source: FrameSource) -> bool:
+    """Whether the script writes the inside of frames to a file."""
+    return source.facts.pattern == LAYOUT
 
 
 def _trail(node: Node) -> list[tuple[Node, tuple[Any, ...]]]:

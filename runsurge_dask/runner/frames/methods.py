@@ -6,6 +6,7 @@ Each wrapper tries to build an expression; where it cannot, the object becomes p
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import pandas as pd
 
 from runsurge_dask.runner.frames import tables
 from runsurge_dask.runner.frames.building import MISSING, extend, filtered, from_outside, is_open
+from runsurge_dask.runner.frames.nodes import Node
 from runsurge_dask.runner.frames.lazy import LazyFrame, LazySeries, as_pandas, change, is_lazy, materialise, node_of, source_of, wrap
 
 if TYPE_CHECKING:
@@ -31,10 +33,22 @@ def install_method(kind: type, name: str, attempt: Any) -> None:
             if found is not MISSING:
                 return found
             materialise(__rs_it)
+        if "inplace" in kwargs:
+            return _in_place(plain, __rs_it, args, kwargs)
         return plain(__rs_it, *args, **kwargs)
 
     method.__name__, method.__qualname__, method.__doc__ = name, f"{kind.__name__}.{name}", plain.__doc__
     setattr(kind, name, as_pandas(method))
+
+
+def _in_place(plain: Any, owner: Any, args: Any, kwargs: Any) -> Any:
+    """Pandas warns of `inplace` at a fixed distance in frames, of which our wrapper is one more."""
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        result = plain(owner, *args, **kwargs)
+    for each in heard:
+        warnings.warn(each.message, each.category, stacklevel=3)
+    return result
 
 
 def install_property(kind: type, name: str, read: Any, write: Any = None) -> None:
@@ -62,7 +76,7 @@ def rows_method(name: str) -> Any:
     """A method over the same rows that cannot fail."""
 
     def attempt(lazy: Any, *args: Any, **kwargs: Any) -> Any:
-        if kwargs.get("inplace") or not _is_safe(lazy):
+        if "inplace" in kwargs or not _is_safe(lazy):
             return MISSING
         return extend(lazy, f"method:{name}", args, kwargs)
 
@@ -145,7 +159,10 @@ def _setitem(lazy: Any, key: Any, value: Any) -> Any:
     value = from_outside(lazy, value)
     if isinstance(value, list | tuple | dict | set | range) or callable(value):
         return MISSING
-    return _changed(lazy, extend(lazy, "setitem", (key, value)))
+    changed = extend(lazy, "setitem", (key, value))
+    if changed is not MISSING and isinstance(value, Node):
+        node_of(changed).line = 0  # what the statement worked out, it worked out on the whole
+    return _changed(lazy, changed)
 
 
 def _changed(lazy: Any, other: Any) -> Any:
@@ -190,58 +207,43 @@ def _rename(lazy: Any, *args: Any, **kwargs: Any) -> Any:
         if len(args) == 1 and isinstance(args[0], str) and not kwargs:
             return extend(lazy, "method:rename", args)
         return MISSING
-    if args or not set(kwargs) <= {"columns", "inplace"} or "columns" not in kwargs:
+    if args or set(kwargs) != {"columns"}:
         return MISSING
     mapper = kwargs["columns"]
     if callable(mapper):
         mapper = {name: mapper(name) for name in node_of(lazy).meta.columns}
     if type(mapper) is not dict:
         return MISSING
-    return _maybe_in_place(lazy, extend(lazy, "method:rename", (), {"columns": mapper}), kwargs)
-
-
-def _maybe_in_place(lazy: Any, found: Any, kwargs: dict[str, Any]) -> Any:
-    if kwargs.get("inplace", False) is True:
-        return _changed(lazy, found)
-    return found
+    return extend(lazy, "method:rename", (), {"columns": mapper})
 
 
 def _drop(lazy: Any, *args: Any, **kwargs: Any) -> Any:
-    wanted = {key: value for key, value in kwargs.items() if key != "inplace"}
-    if args and wanted == {"axis": 1} and len(args) == 1:
-        wanted, args = {"columns": args[0]}, ()
-    if args or set(wanted) != {"columns"} or isinstance(lazy, LazySeries):
+    if args and kwargs == {"axis": 1} and len(args) == 1:
+        kwargs, args = {"columns": args[0]}, ()
+    if args or set(kwargs) != {"columns"} or isinstance(lazy, LazySeries):
         return MISSING
-    return _maybe_in_place(lazy, extend(lazy, "method:drop", (), wanted), kwargs)
+    return extend(lazy, "method:drop", (), kwargs)
 
 
 def _dropna(lazy: Any, **kwargs: Any) -> Any:
-    wanted = {key: value for key, value in kwargs.items() if key != "inplace"}
-    if not set(wanted) <= {"subset", "how", "thresh"}:
+    if not set(kwargs) <= {"subset", "how", "thresh"}:
         return MISSING
-    if kwargs.get("inplace"):
-        return _changed(lazy, filtered(lazy, "method:dropna", (), wanted))
-    return filtered(lazy, "method:dropna", (), wanted)
+    return filtered(lazy, "method:dropna", (), kwargs)
 
 
 def _fillna(lazy: Any, *args: Any, **kwargs: Any) -> Any:
-    wanted = {key: value for key, value in kwargs.items() if key != "inplace"}
-    if not _is_safe(lazy):
+    if not _is_safe(lazy) or "inplace" in kwargs:
         return MISSING
-    return _maybe_in_place(lazy, extend(lazy, "method:fillna", args, wanted), kwargs)
+    return extend(lazy, "method:fillna", args, kwargs)
 
 
 def _reset_index(lazy: Any, **kwargs: Any) -> Any:
     rows = node_of(lazy).rows
-    wanted = {key: value for key, value in kwargs.items() if key != "inplace"}
     assert rows is not None
-    is_dropped = wanted == {"drop": True}
-    if not is_dropped and (wanted or rows.index != "own" or isinstance(lazy, LazySeries)):
+    is_dropped = kwargs == {"drop": True}
+    if not is_dropped and (kwargs or rows.index != "own" or isinstance(lazy, LazySeries)):
         return MISSING
-    found = filtered(lazy, "method:reset_index", (), wanted, index="range")
-    if kwargs.get("inplace"):
-        return _changed(lazy, found)
-    return found
+    return filtered(lazy, "method:reset_index", (), kwargs, index="range")
 
 
 def _query(lazy: Any, expr: Any, **kwargs: Any) -> Any:

@@ -90,12 +90,12 @@ def _replace(runtime: Runtime) -> None:
         room.install()
     plain = pd.read_csv
 
-    def read_csv(filepath_or_buffer: Any, *args: Any, **kwargs: Any) -> Any:
-        if not args and not runtime.busy:
-            found = _open(runtime, plain, filepath_or_buffer, kwargs)
+    def read_csv(*__rs_it: Any, **kwargs: Any) -> Any:
+        if len(__rs_it) == 1 and not runtime.busy:
+            found = _open(runtime, plain, __rs_it[0], kwargs)
             if found is not None:
                 return found
-        return plain(filepath_or_buffer, *args, **kwargs)
+        return plain(*__rs_it, **kwargs)
 
     read_csv.__doc__, read_csv.__module__ = plain.__doc__, plain.__module__
     read_csv.__wrapped__ = plain  # type: ignore[attr-defined]
@@ -110,7 +110,7 @@ def _open(runtime: Runtime, plain: Any, path: Any, arguments: Mapping[str, Any])
 
     place = _place(runtime, sys._getframe(2))  # noqa: SLF001 - the line of the script that called `read_csv`
     facts: SiteFacts | None = runtime.frame_sites.get(place) if place else None  # type: ignore[attr-defined]
-    if facts is None or runtime._is_closed(facts.site) or not isinstance(path, str | os.PathLike):  # noqa: SLF001 - as for every other site
+    if facts is None or runtime.is_closed(facts.site) or not isinstance(path, str | os.PathLike):
         return None
     is_forced = bool(runtime.options["chunks"])
     if not is_forced and (not os.path.isfile(path) or os.path.getsize(path) * 4 * WORK_SECONDS_PER_BYTE < runtime.options["worth_seconds"]):
@@ -122,7 +122,7 @@ def _open(runtime: Runtime, plain: Any, path: Any, arguments: Mapping[str, Any])
         runtime.tell({"op": "decline", "site": facts.site, "reason": f"pandas reads it as a whole: {refusal}"})
         return None
     seconds = (time.perf_counter() - begun) / (2 * reading.HEAD_BYTES)
-    node = Node("source", rows=Rowset(None, _index_kind(table, first)), line=facts.line)
+    node = Node("source", rows=Rowset(None, _index_kind(arguments)), line=facts.line)
     node.meta = first
     source = FrameSource(runtime, facts, table, _reader(plain, path, dict(arguments), place), node)
     if not source.look_over(min(seconds, 2e-8) + WORK_SECONDS_PER_BYTE, facts.line):
@@ -131,11 +131,9 @@ def _open(runtime: Runtime, plain: Any, path: Any, arguments: Mapping[str, Any])
     return lazy.wrap(source, node)
 
 
-def _index_kind(table: Any, first: Any) -> str:
-    import pandas as pd
-
-    del table
-    return "rows" if isinstance(first.index, pd.RangeIndex) else "own"
+def _index_kind(arguments: Mapping[str, Any]) -> str:
+    is_own = arguments.get("index_col") is not None  # pandas may well make a range of its values
+    return "own" if is_own else "rows"
 
 
 def _place(runtime: Runtime, frame: Any) -> tuple[str, int] | None:

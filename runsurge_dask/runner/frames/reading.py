@@ -30,6 +30,7 @@ SUPPORTED = frozenset(
 )  # fmt: skip
 SEPARATORS = frozenset({",", ";", "\t", "|", ":"})
 ENCODINGS = {None: "utf-8", "utf-8": "utf-8", "utf8": "utf-8", "UTF-8": "utf-8", "ascii": "ascii", "latin-1": "latin-1", "latin1": "latin-1", "iso-8859-1": "latin-1"}
+NUMBERS = frozenset({"int64", "int32", "int16", "int8", "float64", "float32", "int", "float"})
 PACKED = (".gz", ".bz2", ".zip", ".xz", ".zst", ".tar", ".tgz")
 PIECE_CELLS = 1 << 20
 SMALLEST_PIECE = 512
@@ -64,8 +65,7 @@ class TextTable:
         """The rows in these bytes."""
         arguments = dict(self.arguments)
         if self.forced:
-            given = arguments.get("dtype") or {}
-            arguments["dtype"] = {**given, **self.forced}
+            arguments["dtype"] = {**(arguments.get("dtype") or {}), **self.forced}
         frame: pd.DataFrame = pd.read_csv(io.BytesIO(self.head + content), **arguments, low_memory=False)
         return frame
 
@@ -114,12 +114,19 @@ def _plain_settings(arguments: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _is_plain_dtype(dtype: Any) -> bool:
-    """Only types that no text can fail to have."""
+    """Text and numbers; not categories, whose set belongs to the whole column."""
     if dtype is None:
         return True
     if type(dtype) is dict:
         return all(_is_plain_dtype(value) and value is not None for value in dtype.values())
-    return dtype is str or dtype == "str"
+    return dtype in {str, int, float} or (isinstance(dtype, str) and dtype in {"str", *NUMBERS})
+
+
+def is_demanding(table: TextTable) -> bool:
+    """Whether reading can fail for a value that is no number."""
+    dtype = table.arguments.get("dtype")
+    wanted = list(dtype.values()) if isinstance(dtype, dict) else [dtype]
+    return any(each in {int, float} or each in NUMBERS for each in wanted if each is not None)
 
 
 def _head_of(path: str, arguments: Mapping[str, Any]) -> bytes:
@@ -224,7 +231,19 @@ def _is_word(value: Any, table: TextTable) -> bool:
     return False
 
 
-def widened_types(reports: list[dict[str, Any]]) -> dict[str, str]:
+def check_types(reports: list[dict[str, Any]]) -> None:
+    """Column types of the chunks so far that cannot be those of one column.
+
+    Raises:
+        Escape: there are such.
+    """
+    for name in reports[0]:
+        types = {report[name]["dtype"] for report in reports}
+        if len(types) > 1 and (not name or not types <= _FLEXIBLE | {"str"}):
+            raise Escape(f"the chunks disagree on the type of column {name!r}")
+
+
+def widened_types(table: TextTable, reports: list[dict[str, Any]]) -> dict[str, str]:
     """The types of columns on which chunks disagree, where the whole column's type is certain.
 
     Raises:
@@ -233,13 +252,15 @@ def widened_types(reports: list[dict[str, Any]]) -> dict[str, str]:
     widened = {}
     for name in reports[0]:
         types = {report[name]["dtype"] for report in reports}
-        words = [report[name].get("last", 0) for report in reports if report[name]["dtype"] == "str"]
-        if words and name and (len(types) > 1 or min(words) < 0):
-            if not types <= _FLEXIBLE | {"str"} or max(words) < 0:
-                raise Escape(f"the chunks disagree on the type of column {name!r}")
+        texts = [report[name] for report in reports if "last" in report[name]]
+        if texts and max(entry["last"] for entry in texts) < 0:
+            raise Escape(f"column {name!r} is text without a word")
+        if texts and name not in table.forced and (len(types) > 1 or min(entry["last"] for entry in texts) < 0):
+            if not name:
+                raise Escape("the index is text in some places only")
             widened[name] = "str"
         elif len(types) > 1:
-            if not types <= _FLEXIBLE or not name or any(report[name].get("is_large") for report in reports):
+            if any(report[name].get("is_large") for report in reports) or not types <= _FLEXIBLE:
                 raise Escape(f"the chunks disagree on the type of column {name!r}")
             widened[name] = "float64"
     return widened

@@ -94,6 +94,10 @@ class _Stage(Cutting):
         return found
 
 
+def _types_of(report: dict[str, Any]) -> dict[str, str]:
+    return {name: entry["dtype"] for name, entry in report.items()}
+
+
 def _has_names(shape: Any, meta: Any) -> bool:
     """Whether a result has the columns that the script was told of."""
     return shape is None or not isinstance(meta, pd.DataFrame) or shape[0] != "frame" or [name for name, _ in shape[1]] == [repr(name) for name in meta.columns]
@@ -154,22 +158,25 @@ class FrameSource:
                 kept[-1] = end
         self.cuts = kept
 
-    def run(self, facts: SiteFacts | None, roots: list[tuple[Node, tuple[Any, ...]]]) -> list[list[Any]] | None:
-        """For each root what the chunks gave, in order; None where only the whole can be right."""
+    def run(self, facts: SiteFacts | None, roots: list[tuple[Node, tuple[Any, ...]]], *, not_line: int = 0) -> list[list[Any]] | None:
+        """For each root what the chunks gave, in order; None where only the whole can be right.
+
+        `not_line` is a statement that itself runs on the whole, and only needs its operands.
+        """
         runtime = self.runtime
-        is_closed = runtime._is_closed(self.facts.site)  # noqa: SLF001 - as for every other site
+        is_closed = runtime.is_closed(self.facts.site)
         if self.is_broken or self.node.value is not None or is_closed:
             return None
         if not runtime.options["chunks"] and self.stages >= FREE_STAGES:
             return None
         for _ in range(ATTEMPTS):
             try:
-                return self._attempt(facts or self.facts, roots)
+                return self._attempt(facts or self.facts, roots, not_line)
             except _Widened:
                 continue
         return None
 
-    def _attempt(self, facts: SiteFacts, roots: list[tuple[Node, tuple[Any, ...]]]) -> list[list[Any]] | None:
+    def _attempt(self, facts: SiteFacts, roots: list[tuple[Node, tuple[Any, ...]]], not_line: int) -> list[list[Any]] | None:
         nodes = all_nodes([root for root, _ in roots])
         held = [node for node in nodes if node.op == "held"]
         job = {"kind": "eval", "source": self.node, "held": held, "roots": roots, "nodes": nodes}
@@ -183,19 +190,22 @@ class FrameSource:
         def accept(answers: list[Any]) -> None:
             types = [answer["types"] for answer in answers]
             is_last = len(answers) == len(self.rows)
-            widened.update(reading.widened_types(types))
+            reading.check_types(types)
+            if is_last:
+                widened.update(reading.widened_types(self.table, types))
             if widened:
-                if is_last:
-                    raise Escape("columns have other types on the whole than in a chunk")
-            elif any(answer["shapes"] != answers[0]["shapes"] for answer in answers):
+                raise Escape("columns have other types on the whole than in a chunk")
+            if _types_of(types[-1]) != _types_of(types[0]):
+                return
+            if any(answer["shapes"] != answers[0]["shapes"] for answer in answers):
                 raise Escape("chunks disagree on the type of a result")
-            elif any(not _has_names(shape, node.meta) for shape, node in zip(answers[0]["shapes"], nodes, strict=True)):
+            if any(not _has_names(shape, node.meta) for shape, node in zip(answers[0]["shapes"], nodes, strict=True)):
                 raise Escape("the columns of a result are not those of its first rows")
-            elif is_last:
+            if is_last:
                 reading.check_pieces(self.table, types, self.rows)
 
         self.stages += 1
-        lines = sorted({node.line for node in nodes if node.line} | {self.node.line})
+        lines = sorted({node.line for node in nodes if node.line} - {not_line} | {self.node.line})
         answers = self._stage(facts, job, chunks, lines, accept)
         if answers is None and widened and not set(widened.items()) <= set(self.table.forced.items()):
             self.table.forced.update(widened)

@@ -11,7 +11,7 @@ from runsurge_dask.runner import shadows
 from runsurge_dask.runner.escape import Escape
 from runsurge_dask.runner.frames import parts
 from runsurge_dask.runner.frames.nodes import Node, evaluate
-from runsurge_dask.runner.frames.reading import report_types
+from runsurge_dask.runner.frames.reading import is_demanding, report_types
 from runsurge_dask.runner.frames.scan import count_rows, read_range
 from runsurge_dask.runner.sinks import Journal
 
@@ -33,6 +33,8 @@ def run_job(job: Mapping[str, Any], records: Any) -> dict[str, Any]:
     content = read_range(table.path, chunk["start"], chunk["end"], table.stamp)
     if job["kind"] == "scan":
         answer: dict[str, Any] = {"rows": count_rows(content, table.separator, table.columns, table.encoding)}
+        if is_demanding(table):
+            table.read(content)
     else:
         answer = _work_out(job, chunk, table, content)
     records.count = answer["rows"]
