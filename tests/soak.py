@@ -8,7 +8,7 @@ Each program follows from the seed and its number; what is wrong is made small a
 from __future__ import annotations
 
 import argparse
-import datetime
+import datetime as dt
 import sys
 import tempfile
 import time
@@ -46,13 +46,13 @@ def main() -> int:
     begun = time.monotonic()
     findings = Path(tempfile.mkdtemp(prefix="runsurge-soak-"))
     tally = soak(options.seed, range(options.first, options.first + options.programs), findings)
-    date = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    date = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     line = f"{date} seed={options.seed} first={options.first} {tally} seconds={time.monotonic() - begun:.0f}"
     with LOG.open("a", encoding="utf-8") as log:
         log.write(line + "\n")
-    print(line)
+    print(line)  # noqa: T201 - a command talks
     if tally.wrong:
-        print(f"wrong programs are in {findings}")
+        print(f"wrong programs are in {findings}")  # noqa: T201
     return 1 if tally.wrong else 0
 
 
@@ -72,9 +72,9 @@ def soak(seed: str, numbers: range, findings: Path) -> Tally:
                 smaller = trials.shrink(program, trial)
                 path = findings / f"{seed}-{number}.txt"
                 path.write_text(render_failure(smaller, trials.run(smaller) if smaller != program else trial), encoding="utf-8")
-                print(f"WRONG {seed}/{number}: {trial.differences[0]}; {path}", flush=True)
+                print(f"WRONG {seed}/{number}: {trial.differences[0]}; {path}", flush=True)  # noqa: T201
             if tally.programs % REPORT_EVERY == 0:
-                print(tally, flush=True)
+                print(tally, flush=True)  # noqa: T201
     return tally
 
 

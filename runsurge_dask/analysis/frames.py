@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 LAYOUT_SINKS = frozenset({"to_pickle", "to_feather", "to_hdf", "to_orc", "pickle", "joblib", "shelve", "cloudpickle", "save", "savez", "savez_compressed", "tofile", "tobytes"})
-"""What shows in which pieces a frame lies in memory: there the whole is put together by pandas alone."""
+"""What shows how a frame lies in memory: only frames that pandas itself has made give the same bytes."""
 
 REASONS = {
     SplitKind.ROWS: "each row is worked out by itself",
@@ -33,9 +33,8 @@ REASONS = {
 
 def classify_frames(modules: Mapping[str, tuple[str, ast.Module]], first_site: int) -> list[SiteFacts]:
     """Sites of form `frame` in all modules (name -> file and tree), numbered from `first_site`."""
-    if any(_looks_at_types(tree) for _, tree in modules.values()):
+    if any(_looks_at_types(tree) or LAYOUT_SINKS & _spelled(tree) for _, tree in modules.values()):
         return []
-    pattern = "layout" if any(LAYOUT_SINKS & _spelled(tree) for _, tree in modules.values()) else ""
     found: list[SiteFacts] = []
     for file, tree in modules.values():
         names = _frame_names(tree)
@@ -43,7 +42,7 @@ def classify_frames(modules: Mapping[str, tuple[str, ast.Module]], first_site: i
             if _reads(statement) or names & _mentioned(statement):
                 kind, reason = _classify(statement)
                 found.append(
-                    SiteFacts(site=first_site + len(found), file=file, line=statement.lineno, form="frame", kind=kind, reason=reason, pattern=pattern, label=_label(statement))
+                    SiteFacts(site=first_site + len(found), file=file, line=statement.lineno, form="frame", kind=kind, reason=reason, label=_label(statement))
                 )
     return found if any(_reads(statement) for _, tree in modules.values() for statement in _simple_statements(tree)) else []
 

@@ -202,6 +202,9 @@ def _describe_items(items: Any, owner: Any) -> Source:
 
 def _describe_iterator(iterator: Any) -> Source | None:
     """Built-in iterators over values in memory; what they have already given is gone, as it should be."""
+    leaves = list(_leaves(iterator))
+    if len(set(map(id, leaves))) != len(leaves):
+        return None  # `zip(it, it)`: each takes from the other
     if not _is_over_memory(iterator) and type(iterator).__module__ != "_struct":
         return None
     if type(iterator).__module__ == "_struct":
@@ -219,6 +222,16 @@ def _describe_iterator(iterator: Any) -> Source | None:
 
     source.resume = resume
     return source
+
+
+def _leaves(iterator: Any) -> Iterator[Any]:
+    """The iterators at the bottom of zips and enumerations."""
+    if type(iterator) in {zip, enumerate}:
+        parts = iterator.__reduce__()[1]
+        for part in parts if type(iterator) is zip else parts[:1]:
+            yield from _leaves(part)
+    else:
+        yield iterator
 
 
 def _twin(iterator: Any) -> Any:

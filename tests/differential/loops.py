@@ -127,16 +127,31 @@ def _draft(choices: Choices, number: int, origin: Origin, chosen: list[Piece], *
     places = {**fields, "ROW": origin.row, "I": origin.index or "0"}
     filled, bodies, names, plain = [], [], [], []
     for place, piece in enumerate(chosen):
-        letters = {letter: f"{NAMES[(choices.below(len(NAMES)) + place) % len(NAMES)]}{number}{place}{letter.lower()}" for letter in piece.fresh()}
+        letters = {
+            letter: f"{NAMES[(choices.below(len(NAMES)) + place) % len(NAMES)]}{number}{place}{letter.lower()}" for letter in piece.fresh()
+        }
         shown = {letter: f"self.{name}" if is_method else name for letter, name in letters.items()}
-        own = {"F": f"Helper{number}{place}" if "class F" in piece.helpers else f"helper{number}{place}", "G": f"SHARED{number}{place}" if "\nG = " in f"\n{piece.helpers}" else f"other{number}{place}"}
+        own = {
+            "F": f"Helper{number}{place}" if "class F" in piece.helpers else f"helper{number}{place}",
+            "G": f"SHARED{number}{place}" if "\nG = " in f"\n{piece.helpers}" else f"other{number}{place}",
+        }
         ready = piece.fill({**places, "N": _number(choices, fields, extra), **shown, **own})
         filled.append(ready)
         bodies.append(_guarded(choices, ready, fields, origin))
         names += [shown[letter] for letter in letters]
         plain += [shown[letter] for letter in piece.lasting()] if piece.is_plain else []
     leaves = any(piece.leaves for piece in chosen)
-    return Draft(number=number, origin=origin, pieces=tuple(filled), first=first, bodies=tuple(bodies), names=tuple(names), plain=tuple(plain), fields=fields, leaves=leaves)
+    return Draft(
+        number=number,
+        origin=origin,
+        pieces=tuple(filled),
+        first=first,
+        bodies=tuple(bodies),
+        names=tuple(names),
+        plain=tuple(plain),
+        fields=fields,
+        leaves=leaves,
+    )
 
 
 def _take_apart(choices: Choices, fields: Mapping[str, str], *, is_bad: bool) -> str:
@@ -155,7 +170,19 @@ def _condition(choices: Choices, fields: Mapping[str, str], origin: Origin) -> s
 
 
 def _number(choices: Choices, fields: Mapping[str, str], extra: set[str]) -> str:
-    text = choices.weighted([(32, "{N}"), (1, "({N} % 7)"), (1, "({N} * 3 - 1)"), (1, "abs({N} - 50)"), (1, "len({W})"), (2, "twice({N})"), (1, "clip({N})"), (1, "digits(abs({N}))"), (1, "noted({N})")])
+    text = choices.weighted(
+        [
+            (32, "{N}"),
+            (1, "({N} % 7)"),
+            (1, "({N} * 3 - 1)"),
+            (1, "abs({N} - 50)"),
+            (1, "len({W})"),
+            (2, "twice({N})"),
+            (1, "clip({N})"),
+            (1, "digits(abs({N}))"),
+            (1, "noted({N})"),
+        ]
+    )
     name = text.partition("(")[0]
     if name in SHARED_HELPERS:
         extra.add(name)
@@ -202,7 +229,8 @@ def _surrounded(choices: Choices, draft: Draft, loop: str) -> str:
     elif not draft.origin.within and choices.chance(6):
         loop += 'else:\n    print("to the end")\n'
     if choices.chance(14):
-        loop = f'try:\n{indent(loop, "    ")}except (ArithmeticError, ValueError, LookupError) as error:\n    print("stopped", type(error).__name__, error)\n'
+        answer = 'print("stopped", type(error).__name__, error)'
+        loop = f"try:\n{indent(loop, '    ')}except (ArithmeticError, ValueError, LookupError) as error:\n    {answer}\n"
     return loop
 
 
@@ -220,8 +248,11 @@ def _in_method(choices: Choices, draft: Draft) -> Placed:
     name, instance = f"Work{draft.number}", f"work{draft.number}"
     pieces_before = "".join(f"{piece.before}\n" for piece in draft.pieces if piece.before) or "pass\n"
     run = (draft.origin.setup + "\n" if draft.origin.setup else "") + _surrounded(choices, draft, draft.loop())
-    text = f"class {name}:\n    def __init__(self):\n{indent(pieces_before, ' ' * 8)}\n    def run(self):\n{indent(run, ' ' * 8)}        return self\n\n    def report(self):\n{indent(draft.show() or 'pass' + chr(10), ' ' * 8)}\n\n"
-    calls = choices.pick([f"{instance} = {name}()\n{instance}.run()\n{instance}.report()\n", f"{instance} = {name}().run()\n{instance}.report()\n"])
+    methods = (("__init__", pieces_before), ("run", f"{run}return self\n"), ("report", draft.show() or "pass\n"))
+    text = f"class {name}:\n" + "\n".join(f"    def {method}(self):\n{indent(body, ' ' * 8)}" for method, body in methods) + "\n\n"
+    calls = choices.pick(
+        [f"{instance} = {name}()\n{instance}.run()\n{instance}.report()\n", f"{instance} = {name}().run()\n{instance}.report()\n"]
+    )
     if choices.chance(6):
         calls += f"{instance}.run()\n"
     return text + calls, tuple(plain.replace("self.", f"{instance}.") for plain in draft.plain), ""
@@ -230,7 +261,14 @@ def _in_method(choices: Choices, draft: Draft) -> Placed:
 def _in_step(choices: Choices, draft: Draft) -> Placed:
     name = f"step{draft.number}"
     given = {letter.lower(): text for letter, text in draft.fields.items()}
-    parameters = ["k", "n", "x", "w", *([draft.origin.row] if draft.origin.row else []), *([draft.origin.index] if draft.origin.index.isidentifier() else [])]
+    parameters = [
+        "k",
+        "n",
+        "x",
+        "w",
+        *([draft.origin.row] if draft.origin.row else []),
+        *([draft.origin.index] if draft.origin.index.isidentifier() else []),
+    ]
     arguments = [given.get(parameter, parameter) for parameter in parameters]
     own = sorted({name for name in draft.names if any(_is_bound(name, text) for text in draft.bodies)})
     body = (f"global {', '.join(own)}\n" if own else "") + "\n".join(draft.bodies)
@@ -240,7 +278,14 @@ def _in_step(choices: Choices, draft: Draft) -> Placed:
 
 
 def _is_bound(name: str, text: str) -> bool:
-    return re.search(rf"^\s*(?:[\w, ]*\b)?{name}\b[\w, ]*\s*(?:=|\+=|-=|\*=|\|=|&=|\^=)[^=]|\b{name} :=|\bfor {name} in|\bas {name}\b", text, re.MULTILINE) is not None
+    return (
+        re.search(
+            rf"^\s*(?:[\w, ]*\b)?{name}\b[\w, ]*\s*(?:=|\+=|-=|\*=|\|=|&=|\^=)[^=]|\b{name} :=|\bfor {name} in|\bas {name}\b",
+            text,
+            re.MULTILINE,
+        )
+        is not None
+    )
 
 
 def _in_generator(choices: Choices, draft: Draft) -> Placed:
@@ -250,7 +295,8 @@ def _in_generator(choices: Choices, draft: Draft) -> Placed:
     use = choices.pick([
         f"{result} = list({name}())\n",
         f"{result} = []\nfor item in {name}():\n    {result}.append(item)\n",
-        f"source{draft.number} = {name}()\n{result} = [next(source{draft.number}, None)]\nfor item in source{draft.number}:\n    {result}.append(item)\n    if len({result}) > 12:\n        break\n",
+        f"source = {name}()\n{result} = [next(source, None)]\nfor item in source:\n"
+        f"    {result}.append(item)\n    if len({result}) > 12:\n        break\n",
         f"{result} = max({name}(), default=None)\n",
     ])  # fmt: skip
     return f"def {name}():\n{indent(body, '    ')}\n\n{use}", (result,), ""
@@ -269,13 +315,27 @@ def make_statements(choices: Choices, number: int, loaded: Loaded | None, table:
     text = (origin.setup + "\n" if origin.setup else "") + ready.body + "\n" + (ready.show + "\n" if ready.show else "")
     names = tuple(letters[letter] for letter in piece.lasting()) if piece.is_plain else ()
     if choices.chance(20) and "random." not in text:
-        text = f"def stage{number}():\n{indent(text, '    ')}    return {', '.join(names) or 'None'}\n\n\nresult{number} = stage{number}()\n"
+        text = (
+            f"def stage{number}():\n{indent(text, '    ')}    return {', '.join(names) or 'None'}\n\n\nresult{number} = stage{number}()\n"
+        )
         names = (f"result{number}",)
-    return Part(text=text, helpers="\n\n".join(helper.strip("\n") for helper in helpers if helper), names=names, recipe=(piece.name,), is_last="last" in piece.flags)
+    return Part(
+        text=text,
+        helpers="\n\n".join(helper.strip("\n") for helper in helpers if helper),
+        names=names,
+        recipe=(piece.name,),
+        is_last="last" in piece.flags,
+    )
 
 
 def _suits(piece: Piece, loaded: Loaded | None) -> bool:
     if not piece.flags:
         return True
-    kinds = {"listrows": {"list"}, "dictrows": {"dict"}, "mutable": {"list", "dict"}, "rows": {"list", "dict", "tuple"}, "last": {"list", "dict", "tuple"}}
+    kinds = {
+        "listrows": {"list"},
+        "dictrows": {"dict"},
+        "mutable": {"list", "dict"},
+        "rows": {"list", "dict", "tuple"},
+        "last": {"list", "dict", "tuple"},
+    }
     return loaded is not None and all(loaded.row_kind in kinds[flag] for flag in piece.flags)

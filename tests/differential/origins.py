@@ -1,9 +1,9 @@
 """Where the records of a random loop come from: every way that scripts walk over files and lists.
 
-    lines, with the fields taken apart        for line in open("data.txt"):
-                                                  k, n, x, w = line.split()
-    the list that was read before             for i, row in enumerate(rows):
-    a reader behind its header                next(reader) ... for row in reader:
+lines, with the fields taken apart        for line in open("data.txt"):
+                                              k, n, x, w = line.split()
+the list that was read before             for i, row in enumerate(rows):
+a reader behind its header                next(reader) ... for row in reader:
 """
 
 from __future__ import annotations
@@ -71,16 +71,71 @@ def file_origins() -> list[tuple[int, Origin]]:
         (2, Origin(header="for i, line in enumerate(f, 1):", fields=line, within='with open("data.txt") as f:', index="i")),
         (2, _loop("line", 'open("data.txt").readlines()', line)),
         (2, _loop("line", 'open("data.txt").read().splitlines()', line)),
-        (1, Origin(header='for line in f.read().split("\\n"):', fields=line, first="if not line:\n    continue", within='with open("data.txt") as f:')),
-        (2, Origin(header="for line in f:", fields=_of(TEXTS, "row"), first='row = line.rstrip("\\n").split(",")', inner="head = f.readline()", within='with open("data.csv") as f:', **in_list)),
+        (
+            1,
+            Origin(
+                header='for line in f.read().split("\\n"):',
+                fields=line,
+                first="if not line:\n    continue",
+                within='with open("data.txt") as f:',
+            ),
+        ),
+        (
+            2,
+            Origin(
+                header="for line in f:",
+                fields=_of(TEXTS, "row"),
+                first='row = line.rstrip("\\n").split(",")',
+                inner="head = f.readline()",
+                within='with open("data.csv") as f:',
+                **in_list,
+            ),
+        ),
         (1, Origin(header="while line := f.readline():", fields=line, within='with open("data.txt") as f:')),
-        (1, Origin(header="while True:", fields=line, first="line = f.readline()\nif not line:\n    break", within='with open("data.txt") as f:')),
+        (
+            1,
+            Origin(
+                header="while True:",
+                fields=line,
+                first="line = f.readline()\nif not line:\n    break",
+                within='with open("data.txt") as f:',
+            ),
+        ),
         (4, Origin(header="for row in reader:", fields=text, inner="reader = csv.reader(f)\nhead = next(reader)", **csv_open, **in_list)),
-        (2, Origin(header="for i, row in enumerate(reader):", fields=text, first="if i == 0:\n    continue", inner="reader = csv.reader(f)", index="i", **csv_open, **in_list)),
-        (1, Origin(header="for row in reader:", fields=text, inner='reader = csv.reader(f)\nhead = next(reader)\nsecond = next(reader, ["zed", "1", "1.0", "zed"])\nprint(second)', **csv_open, **in_list)),
+        (
+            2,
+            Origin(
+                header="for i, row in enumerate(reader):",
+                fields=text,
+                first="if i == 0:\n    continue",
+                inner="reader = csv.reader(f)",
+                index="i",
+                **csv_open,
+                **in_list,
+            ),
+        ),
+        (
+            1,
+            Origin(
+                header="for row in reader:",
+                fields=text,
+                inner='reader = csv.reader(f)\nhead = next(reader)\nsecond = next(reader, ["zed", "1", "1.0", "zed"])\nprint(second)',
+                **csv_open,
+                **in_list,
+            ),
+        ),
         (4, Origin(header="for row in csv.DictReader(f):", fields=records, **csv_open, **in_dict)),
         (1, Origin(header="for i, row in enumerate(csv.DictReader(f), start=1):", fields=records, index="i", **csv_open, **in_dict)),
-        (3, Origin(header="for line in f:", fields=_of(NAMED_VALUES, "row"), first="row = json.loads(line)", within='with open("data.jsonl") as f:', **in_dict)),
+        (
+            3,
+            Origin(
+                header="for line in f:",
+                fields=_of(NAMED_VALUES, "row"),
+                first="row = json.loads(line)",
+                within='with open("data.jsonl") as f:',
+                **in_dict,
+            ),
+        ),
         (1, _loop("line", 'open("data.jsonl")', parsed)),
         (1, _loop("row", 'json.load(open("data.json"))', _of(NAMED_VALUES, "row"), **in_dict)),
         (1, _loop("row", '(line.split() for line in open("data.txt"))', text, **in_list)),
@@ -123,15 +178,39 @@ class Loaded:
 
 LOADED = (
     Loaded(statement='rows = [line.split() for line in open("data.txt")]', fields=TEXTS, row_kind="list"),
-    Loaded(statement='with open("data.csv", newline="") as f:\n    reader = csv.reader(f)\n    head = next(reader)\n    rows = list(reader)', fields=TEXTS, row_kind="list"),
+    Loaded(
+        statement='with open("data.csv", newline="") as f:\n    reader = csv.reader(f)\n    head = next(reader)\n    rows = list(reader)',
+        fields=TEXTS,
+        row_kind="list",
+    ),
     Loaded(statement='with open("data.csv", newline="") as f:\n    rows = list(csv.DictReader(f))', fields=NAMED_TEXTS, row_kind="dict"),
     Loaded(statement='rows = [json.loads(line) for line in open("data.jsonl")]', fields=NAMED_VALUES, row_kind="dict"),
-    Loaded(statement='rows = []\nfor line in open("data.txt"):\n    k, n, x, w = line.split()\n    rows.append((k, int(n), float(x), w))', fields=VALUES, row_kind="tuple"),
-    Loaded(statement='rows = []\nfor line in open("data.txt"):\n    k, n, x, w = line.split()\n    rows.append([k, int(n), float(x), w])', fields=VALUES, row_kind="list"),
+    Loaded(
+        statement='rows = []\nfor line in open("data.txt"):\n    k, n, x, w = line.split()\n    rows.append((k, int(n), float(x), w))',
+        fields=VALUES,
+        row_kind="tuple",
+    ),
+    Loaded(
+        statement='rows = []\nfor line in open("data.txt"):\n    k, n, x, w = line.split()\n    rows.append([k, int(n), float(x), w])',
+        fields=VALUES,
+        row_kind="list",
+    ),
     Loaded(statement='with open("data.json") as f:\n    rows = json.load(f)', fields=NAMED_VALUES, row_kind="dict"),
-    Loaded(statement='rows = [{"k": k, "n": int(n), "x": float(x), "w": w} for k, n, x, w in map(str.split, open("data.txt"))]', fields=NAMED_VALUES, row_kind="dict"),
-    Loaded(statement='rows = [[k, int(n), float(x), w] for k, n, x, w in csv.reader(open("data.csv")) if k != "k"]', fields=VALUES, row_kind="list"),
-    Loaded(statement='with open("data.txt") as f:\n    lines = f.read().splitlines()\nrows = [tuple(line.split()) for line in lines]', fields=TEXTS, row_kind="tuple"),
+    Loaded(
+        statement='rows = [{"k": k, "n": int(n), "x": float(x), "w": w} for k, n, x, w in map(str.split, open("data.txt"))]',
+        fields=NAMED_VALUES,
+        row_kind="dict",
+    ),
+    Loaded(
+        statement='rows = [[k, int(n), float(x), w] for k, n, x, w in csv.reader(open("data.csv")) if k != "k"]',
+        fields=VALUES,
+        row_kind="list",
+    ),
+    Loaded(
+        statement='with open("data.txt") as f:\n    lines = f.read().splitlines()\nrows = [tuple(line.split()) for line in lines]',
+        fields=TEXTS,
+        row_kind="tuple",
+    ),
 )
 
 
@@ -157,9 +236,36 @@ def list_origins(loaded: Loaded) -> list[tuple[int, Origin]]:
         (1, Origin(header="for row, after in zip(rows, rows[1:]):", fields=fields, **more)),
         (1, Origin(header="for i, row in zip(range(5, 500), rows):", fields=fields, index="i", **more)),
         (1, Origin(header="for i, row in table.items():", fields=fields, index="i", setup="table = dict(enumerate(rows))", **more)),
-        (1, Origin(header="for i, row in sorted(table.items(), reverse=True):", fields=fields, index="i", setup="table = {i % 40: row for i, row in enumerate(rows)}", **more)),
-        (1, Origin(header="for row in table.values():", fields=fields, setup=f"table = {{({fields['W']}, {fields['N']}): row for row in rows}}", **more)),
-        (1, Origin(header="while i < len(rows):", fields=fields, index="i", setup="i = -1", first="i += 1\nif i >= len(rows):\n    break\nrow = rows[i]", **more)),
+        (
+            1,
+            Origin(
+                header="for i, row in sorted(table.items(), reverse=True):",
+                fields=fields,
+                index="i",
+                setup="table = {i % 40: row for i, row in enumerate(rows)}",
+                **more,
+            ),
+        ),
+        (
+            1,
+            Origin(
+                header="for row in table.values():",
+                fields=fields,
+                setup=f"table = {{({fields['W']}, {fields['N']}): row for row in rows}}",
+                **more,
+            ),
+        ),
+        (
+            1,
+            Origin(
+                header="while i < len(rows):",
+                fields=fields,
+                index="i",
+                setup="i = -1",
+                first="i += 1\nif i >= len(rows):\n    break\nrow = rows[i]",
+                **more,
+            ),
+        ),
     ]
 
 

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,8 +63,8 @@ class Piece:
     def fill(self, names: Mapping[str, str]) -> Piece:
         """The piece with these names and fields in its places."""
         pattern = re.compile(r"\b(" + "|".join(map(re.escape, names)) + r")\b") if names else re.compile(r"(?!)")
-        texts = [pattern.sub(lambda found: names[found[0]], text) for text in (self.body, self.before, self.helpers, self.shown())]
-        return Piece(name=self.name, body=texts[0], before=texts[1], helpers=texts[2], show=texts[3], flags=self.flags, stands_alone=self.stands_alone)
+        body, before, helpers, show = [pattern.sub(lambda found: names[found[0]], text) for text in (self.body, self.before, self.helpers, self.shown())]
+        return replace(self, body=body, before=before, helpers=helpers, show=show)
 
 
 def load_pieces(name: str, *, alone: bool = False) -> tuple[Piece, ...]:

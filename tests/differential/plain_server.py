@@ -51,10 +51,10 @@ def become_script(folder: str, stdout: str, stderr: str) -> NoReturn:
         source = file.read()
     status = 0
     try:
-        exec(compile(source, path, "exec", dont_inherit=True), vars(main))  # noqa: S102 - a script of the tests' own making
+        exec(compile(source, path, "exec", dont_inherit=True), vars(main))
     except SystemExit:
         raise
-    except BaseException:  # the interpreter's own hook prints it, without the frame of this function
+    except BaseException:  # noqa: BLE001 - the interpreter's own hook prints it, without the frame of this function
         kind, error, trace = sys.exc_info()
         assert kind is not None
         assert error is not None

@@ -1,8 +1,8 @@
-"""Random sequential programs: small, valid, deterministic, and full of what makes cutting a loop hard.
+r"""Random sequential programs: small, valid, deterministic, and full of what makes cutting a loop hard.
 
     program = build_program_text(seeded_choices("7/3"))
     program.script        imports, helpers, one or two loops over data, a few comprehensions, and prints of every name
-    program.files         {"data.csv": "k,n,x,w\\nada,5,1.25,echo\\n..."}
+    program.files         {"data.csv": "k,n,x,w\\nada,5,1.25,echo\n..."}
     program.chunks        into how many chunks the planned run is to cut
     program.recipe        ("for row in rows:", "sum", "already seen", ...)
 
@@ -29,7 +29,22 @@ if TYPE_CHECKING:
 
 CHUNKS = ((2, 3), (2, 2), (2, 7), (1, 1))
 """One chunk in a seventh of the programs: it shows what the way through a child changes, but it is no cut."""
-MODULES = ("bisect", "contextlib", "csv", "functools", "glob", "heapq", "io", "itertools", "json", "logging", "os", "random", "sys", "warnings")
+MODULES = (
+    "bisect",
+    "contextlib",
+    "csv",
+    "functools",
+    "glob",
+    "heapq",
+    "io",
+    "itertools",
+    "json",
+    "logging",
+    "os",
+    "random",
+    "sys",
+    "warnings",
+)
 COLLECTIONS = ("Counter", "defaultdict", "deque")
 NEEDS_MODULE = re.compile(r"\bglobal\b|globals\(|exec\(")
 
@@ -60,7 +75,9 @@ def build_program_text(choices: Choices) -> RandomProgram:
     if any(part.has_inner_loop for part in parts):
         table, more = table.shortened(FEW_ROWS), more.shortened(FEW_ROWS)
     ast.parse(script)
-    return RandomProgram(script=script, files=_files_for(script, table, more), chunks=chunks, recipe=tuple(name for part in parts for name in part.recipe))
+    return RandomProgram(
+        script=script, files=_files_for(script, table, more), chunks=chunks, recipe=tuple(name for part in parts for name in part.recipe)
+    )
 
 
 def _make_parts(choices: Choices, loaded: Loaded | None, table: Table) -> list[Part]:

@@ -1,7 +1,7 @@
 """The data of a random program: a small table of a key, an integer, a float and a word, in the shapes that scripts read.
 
-    k,n,x,w            ada 5 1.25 echo          {"k": "ada", "n": 5, "x": 1.25, "w": "echo"}
-    ada,5,1.25,echo
+k,n,x,w            ada 5 1.25 echo          {"k": "ada", "n": 5, "x": 1.25, "w": "echo"}
+ada,5,1.25,echo
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from random import Random
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.differential.choices import Choices
 
 KEYS = ("ada", "bob", "cyd", "dee", "eve", "fay")
@@ -68,14 +70,17 @@ def make_table(choices: Choices) -> Table:
     keys = KEYS[: choices.pick([3, 6, 1, 2])]
     step = choices.weighted([(6, 0.25), (3, 0.1), (1, 1e-3)])
     chance = Random(choices.below(1 << 16))
-    rows = [(chance.choice(keys), str(chance.randint(0, largest)), f"{chance.randint(0, 40) * step:.6g}", chance.choice(WORDS)) for _ in range(count)]
+    rows = [
+        (chance.choice(keys), str(chance.randint(0, largest)), f"{chance.randint(0, 40) * step:.6g}", chance.choice(WORDS))
+        for _ in range(count)
+    ]
     if choices.chance(3) and rows:
         place = chance.randrange(count)
         rows[place] = (*rows[place][:2], "nan", rows[place][3])
     return Table(tuple(_spoil(rows, chance) if is_bad and rows else rows), is_bad)
 
 
-def _spoil(rows: list[tuple[str, ...]], chance: Random) -> list[tuple[str, ...]]:
+def _spoil(rows: Sequence[tuple[str, ...]], chance: Random) -> list[tuple[str, ...]]:
     spoilt = list(rows)
     for _ in range(chance.randint(1, 3)):
         place = chance.randrange(len(rows))

@@ -1,9 +1,9 @@
 """Trials: one random program, plainly and planned, and what differs.
 
-    with Trials(scratch) as trials:
-        trial = trials.run(program)
-        trial.differences       empty where the two answers are the same
-        trial.is_split          whether some stage had at least two accepted chunks
+with Trials(scratch) as trials:
+    trial = trials.run(program)
+    trial.differences       empty where the two answers are the same
+    trial.is_split          whether some stage had at least two accepted chunks
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import socket
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.differential import plain_server
@@ -25,6 +24,7 @@ from tests.differential.programs import MODULES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from runsurge_contracts.run import StageReport
     from tests.differential.programs import RandomProgram
@@ -124,11 +124,17 @@ class Trials:
                 planned, stages = self._run_planned(planned_folder, program.chunks)
             finally:
                 plain = self.plain.finish(plain_folder, streams)
-        except Exception as error:  # the compiler itself failed on a valid program: as wrong as a wrong answer
+        except Exception as error:  # noqa: BLE001 - the compiler itself failed on a valid program: as wrong as a wrong answer
             return Trial(differences=(f"the planned run raised {type(error).__name__}: {error}",), is_split=False, status=0)
         else:
             found = differences(plain, planned, (plain_folder, planned_folder))
-            return Trial(differences=tuple(found), is_split=any(stage.is_split for stage in stages), status=plain.status, last_words=plain.stderr.rpartition(b"\n")[0].rpartition(b"\n")[2], stages=tuple(stages))
+            return Trial(
+                differences=tuple(found),
+                is_split=any(stage.is_split for stage in stages),
+                status=plain.status,
+                last_words=plain.stderr.rpartition(b"\n")[0].rpartition(b"\n")[2],
+                stages=tuple(stages),
+            )
         finally:
             shutil.rmtree(home)
 
@@ -175,7 +181,10 @@ class Trials:
 def render_failure(program: RandomProgram, trial: Trial) -> str:
     """A wrong program as a case file; its first lines say what differs."""
     first = trial.differences[0].replace("\\", "\\\\").replace('"', "'")
-    line = next((text.strip() for text in program.script.splitlines() if text.lstrip().startswith(("for ", "while "))), program.script.splitlines()[0])
+    line = next(
+        (text.strip() for text in program.script.splitlines() if text.lstrip().startswith(("for ", "while "))),
+        program.script.splitlines()[0],
+    )
     facts = f'expect = "whole"\nkind = "random"\nwhere = {json.dumps(line)}\nwhy = "{first}"\nchunks = {program.chunks}\n'
     files = {"script.py": program.script, **program.files}
     return f"== case\n{facts}" + "".join(f"== {name}\n{text}" for name, text in files.items())

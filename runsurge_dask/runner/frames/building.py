@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from runsurge_dask.runner.frames.lazy import MISSING, current_facts, derive, hold, is_lazy, keeps_layout, node_of, source_of, wrap
+from runsurge_dask.runner.frames.lazy import MISSING, current_facts, derive, hold, is_lazy, node_of, source_of, wrap
 from runsurge_dask.runner.frames.nodes import Node, Rowset
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _node(lazy: Any, op: str, args: tuple[Any, ...], kwargs: dict[str, Any] | No
 def done_now(lazy: Any, node: Node) -> Any:
     """Work an expression out at this line; the result is a lazy object that needs nothing more of it."""
     source = source_of(lazy)
-    given = None if keeps_layout(source) else source.run(current_facts(source), [(node, ("keep",))])
+    given = source.run(current_facts(source), [(node, ("keep",))])
     if given is None:
         return MISSING
     pieces = given[0]

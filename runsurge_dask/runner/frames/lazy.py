@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from runsurge_dask.runner.frames.stage import FrameSource
 
 PANDAS_FILE = os.path.join(os.path.dirname(pd.__file__), "core", "frame.py")
-LAYOUT = "layout"
 MISSING: Any = object()
 """No chunk can give the answer: it is pandas' turn."""
 
@@ -114,7 +113,7 @@ def materialise(lazy: Any) -> Any:
 def whole_value(source: FrameSource, node: Node) -> Any:
     """The value of an expression on the whole file: from the chunks, or else by pandas."""
     if node.value is None:
-        if source.node.value is None and not _has_layout_of_its_own(source, node):
+        if source.node.value is None and not _has_labels_of_its_own(node):
             given = source.run(None, [(node, ("keep",)), *_trail(node)], not_line=current_line(source))
             if given is not None:
                 assert node.rows is not None
@@ -125,15 +124,10 @@ def whole_value(source: FrameSource, node: Node) -> Any:
     return node.value
 
 
-def _has_layout_of_its_own(source: FrameSource, node: Node) -> bool:
-    """Whether a frame put together from pieces could be told from pandas' own: by a pickle, or by a range among its labels."""
+def _has_labels_of_its_own(node: Node) -> bool:
+    """Whether labels put together from pieces could be told from pandas' own, which makes ranges of integers where it can."""
     assert node.rows is not None
-    return keeps_layout(source) or (node.rows.index == "own" and pd.api.types.is_integer_dtype(node.meta.index.dtype))
-
-
-def keeps_layout(source: FrameSource) -> bool:
-    """Whether the script writes the inside of frames to a file."""
-    return source.facts.pattern == LAYOUT
+    return node.rows.index == "own" and bool(pd.api.types.is_integer_dtype(node.meta.index.dtype))
 
 
 def _trail(node: Node) -> list[tuple[Node, tuple[Any, ...]]]:
