@@ -9,7 +9,6 @@ been run on the machine once). Without apt-get or a network it writes the slice
 of 60 images kept in ``data/fashion_slice.csv.gz``. It prints which one it used.
 """
 
-# ruff: noqa: CPY001
 
 import argparse
 import gzip

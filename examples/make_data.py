@@ -10,7 +10,6 @@ Fashion-MNIST, beyond its 60 images shifted and mirrored copies;
 that package is installed (all of them from scale 10), else its committed slice.
 """
 
-# ruff: noqa: CPY001
 
 import argparse
 import gzip

@@ -26,6 +26,8 @@ BATCHES = 20
 REAL_SHARE = 20
 """One program in so many is also run by a real `python script.py`."""
 LEAST_SPLIT_SHARE = 0.6
+LEAST_DIFFERENT_SHARE = 0.97
+"""A program that is run twice shows nothing the second time."""
 MOST_MADE_SMALL = 3
 """Wrong programs after these are written down as they are: the first ones tell most, and each takes up to a minute."""
 
@@ -38,11 +40,13 @@ class Campaign:
     findings: Path
     count: int = 0
     split: int = 0
+    scripts: set[str] = field(default_factory=set)
     wrong: list[str] = field(default_factory=list)
 
     def check(self, program: RandomProgram) -> str:
         """Try one program; the words of a failure, or nothing."""
         self.count += 1
+        self.scripts.add(program.script)
         if self.count % REAL_SHARE == 1:
             assert self.trials.differs_from_interpreter(program) == []
         trial = self.trials.run(program)
@@ -81,7 +85,7 @@ def try_batch(campaign: Campaign, batch: int) -> list[str]:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(program=programs())
+    @given(program=programs(f"batch-{batch}"))
     def run(program: RandomProgram) -> None:
         if words := campaign.check(program):
             failures.append(words)
@@ -100,7 +104,12 @@ def test_most_random_programs_are_really_cut(campaign: Campaign, capsys: pytest.
     if not campaign.count:
         try_batch(campaign, 0)
     with capsys.disabled():
-        summary = f"{campaign.count} random programs, {campaign.split} with 2 accepted chunks or more, {len(campaign.wrong)} wrong"
-        sys.stderr.write(f"\n{summary}\n")
+        words = (
+            f"{campaign.count} random programs ({len(campaign.scripts)} different)",
+            f"{campaign.split} with a stage of at least 2 accepted chunks",
+            f"{len(campaign.wrong)} wrong",
+        )
+        sys.stderr.write("\n" + ", ".join(words) + "\n")
+    assert len(campaign.scripts) >= LEAST_DIFFERENT_SHARE * campaign.count
     assert campaign.split >= LEAST_SPLIT_SHARE * campaign.count
     assert campaign.wrong == []

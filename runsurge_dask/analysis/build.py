@@ -17,10 +17,11 @@ from runsurge_dask.analysis.scopes import Mentions
 from runsurge_dask.errors import ScriptError
 from runsurge_dask.ir.program import ModuleCode, Program
 from runsurge_dask.knowledge.calls import SEEDING_CALLS
-from runsurge_dask.runner.facts import SiteFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from runsurge_dask.runner.facts import SiteFacts
 
 DEEPEST_SOURCE = 1 << 22
 """Larger sources are refused before they are parsed."""

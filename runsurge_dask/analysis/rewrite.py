@@ -13,11 +13,20 @@ import ast
 import copy
 from typing import TYPE_CHECKING
 
+from runsurge_dask.analysis.expressions import called_name as _called_name
+from runsurge_dask.analysis.expressions import (
+    consumed_form,
+    facts_of_expression,
+    facts_of_pool,
+    imported_pools,
+    is_pool_call,
+    position_of,
+    put_slot,
+    slot_of,
+)
+from runsurge_dask.analysis.expressions import get_slot as _get_slot
 from runsurge_dask.analysis.names import bound_names, own_nodes
 from runsurge_dask.analysis.scopes import Mentions, Scope
-from runsurge_dask.analysis.expressions import called_name as _called_name
-from runsurge_dask.analysis.expressions import consumed_form, facts_of_expression, facts_of_pool, imported_pools, is_pool_call, position_of, put_slot, slot_of
-from runsurge_dask.analysis.expressions import get_slot as _get_slot
 from runsurge_dask.analysis.sites import facts_of_loop
 from runsurge_dask.knowledge.calls import REDUCING_BUILTINS
 from runsurge_dask.runner.facts import GROWING_IN_PLACE, SiteFacts, SplitKind
@@ -266,11 +275,20 @@ def _opened(node: ast.For, facts: SiteFacts) -> list[ast.stmt]:
     assert isinstance(call, ast.Call)
     assert isinstance(inner_loop, ast.For)
     inner_loop.end_lineno, inner_loop.end_col_offset = node.end_lineno, node.end_col_offset
-    call.args[1] = node.iter
+    call.args[1] = _listed_rows(node.iter)
     inner_loop.target, inner_loop.body = node.target, node.body
     inner_loop.iter = ast.copy_location(ast.Name(name, ast.Load()), node.iter)
     inner_loop.orelse[1:] = node.orelse or [ast.copy_location(ast.Pass(), node)]
     return [opening, turns, closing]
+
+
+def _listed_rows(iterable: ast.expr) -> ast.expr:
+    """Rows of a frame, one tuple each, as a list that can be cut: nobody else can see the iterator."""
+    match iterable:
+        case ast.Call(func=ast.Attribute(attr="itertuples" | "iterrows")):
+            call = ast.Call(ast.copy_location(ast.Name("list", ast.Load()), iterable), [iterable], [])
+            return ast.copy_location(call, iterable)
+    return iterable
 
 
 def _yielding_loop(near: ast.stmt, iterable: ast.expr) -> ast.For:

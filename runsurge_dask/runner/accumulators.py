@@ -11,16 +11,15 @@ runs as written.
 from __future__ import annotations
 
 import operator
-from array import array
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner.escape import CannotShip, Escape
 from runsurge_dask.runner.facts import TAPED, Accumulator, Merge, Path
+from runsurge_dask.runner.tapes import Additions, Stores, Tape, compress, play
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
 FROM_CURRENT = frozenset({Merge.OR, Merge.AND, Merge.BOOL_OR, Merge.BOOL_AND, Merge.MAX, Merge.MIN, Merge.SELECT, Merge.COUNT})
 """These start from the driver's value: joining it once more changes nothing."""
@@ -29,96 +28,6 @@ _EXACT_NUMBERS = (int, bool)
 _FLOATS = (float, complex)
 _ARRAY_TYPES = frozenset({"float64", "int64", "int32", "int16", "int8", "uint8", "uint16", "uint32", "uint64", "complex128", "bool"})
 """Element types whose sums do not depend on the order, or only in the last bits of a 64-bit float."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tape:
-    """What the rows of a chunk add to a value, in order; whole numbers may already be added up."""
-
-    values: Sequence[Any]
-    is_added_up: bool = False
-
-
-def compress(values: list[Any]) -> Tape:
-    """Make a tape small where that changes nothing: integers and texts are added up, floats packed."""
-    kinds = set(map(type, values))
-    if kinds == {int}:
-        return Tape([sum(values)], is_added_up=len(values) > 1)
-    if kinds == {str}:
-        return Tape(["".join(values)])
-    if kinds == {float}:
-        return Tape(array("d", values))
-    return Tape(values)
-
-
-def play(fact: Accumulator, current: Any, tape: Tape) -> Any:
-    """Add what a chunk sent to the driver's value, one by one, exactly as the script would have.
-
-    Raises:
-        Escape: integers were added up, but the value so far is a float: that could round otherwise.
-    """
-    if tape.is_added_up and not isinstance(current, int):
-        raise Escape("whole numbers are added to a float")
-    if fact.merge is Merge.PRODUCT:
-        for value in tape.values:
-            current = current * value
-    elif fact.merge is Merge.PREPEND:
-        for value in tape.values:
-            current = value + current
-    elif fact.is_in_place:
-        for value in tape.values:
-            current += value
-    else:
-        for value in tape.values:
-            current = current + value
-    return current
-
-
-class Additions:
-    """A set in a chunk: what was added, in the order of first additions, so that the driver's set grows as it would have."""
-
-    def __init__(self) -> None:
-        self.found: dict[Any, None] = {}
-
-    def add(self, item: Any) -> None:
-        self.found.setdefault(item)
-
-    def update(self, *others: Any) -> None:
-        for other in others:
-            for item in other:
-                self.found.setdefault(item)
-
-    def __ior__(self, other: Any) -> Additions:
-        self.update(other)
-        return self
-
-
-class Stores:
-    """A table in a chunk that is only stored into: the stores, in order."""
-
-    def __init__(self, length: int | None = None, above: tuple[Any, ...] = (), log: list[Any] | None = None, base: Any = None) -> None:
-        self._length = length
-        self._above = above
-        self._base = base
-        self._own: dict[Any, Any] = {}
-        self.log: list[Any] = [] if log is None else log
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        if self._length is not None and type(key) is int and not -self._length <= key < self._length:
-            raise Escape("a store outside the list")
-        hash(key)
-        self.log.append(((*self._above, key), value))
-        if self._base is not None:
-            self._own[key] = value
-
-    def update(self, other: Any) -> None:
-        for key in other:
-            self[key] = other[key]
-
-    def __getitem__(self, key: Any) -> Any:
-        if self._base is not None:
-            return self._own[key] if key in self._own else self._base[key]
-        return Stores(None, (*self._above, key), self.log)
 
 
 def starting_value(fact: Accumulator, current: Any) -> Any:

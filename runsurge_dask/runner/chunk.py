@@ -10,13 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-import logging
 import marshal
-import os
 import pickle
-import random
 import resource
-import signal
 import sys
 import time
 import types
@@ -24,17 +20,19 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner import shadows, wire
-from runsurge_dask.runner.accumulators import build_start, compress, finished_value
+from runsurge_dask.runner.accumulators import build_start, finished_value
 from runsurge_dask.runner.codec import ATOMIC, EnvironmentPickler, EnvironmentUnpickler, dump_results, is_array_like, reachable_mutables
+from runsurge_dask.runner.confinement import capture_warnings, enter_surroundings, prepare_process, random_state
 from runsurge_dask.runner.escape import Escape
 from runsurge_dask.runner.facts import Merge
 from runsurge_dask.runner.records import read_chunk
 from runsurge_dask.runner.reductions import extreme
-from runsurge_dask.runner.sinks import LOGGING, STDERR, STDOUT, WARNINGS, CaptureSink, Journal, SinkSet
+from runsurge_dask.runner.sinks import Journal, SinkSet
+from runsurge_dask.runner.tapes import compress
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from runsurge_dask.runner.facts import Accumulator, SiteFacts
 
@@ -53,29 +51,6 @@ def serve_chunks(channel: socket.socket) -> None:
             stages.clear()
             answer["forget"] = True
         wire.send(channel, answer, results)
-
-
-def prepare_process() -> None:
-    """Make this process one in which user code can only compute."""
-    sys.stdout, sys.stderr = CaptureSink(STDOUT), CaptureSink(STDERR)  # type: ignore[assignment]
-    sys.stdin = NoInput()  # type: ignore[assignment]
-    signal.signal(signal.SIGTERM, _stop)
-    random.seed()
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed()
-    shadows.install()
-
-
-def _stop(*_: object) -> None:
-    if shadows.is_watching():
-        raise Escape("it was stopped")
-
-
-class NoInput:
-    """Standard input belongs to the driver."""
-
-    def __getattr__(self, name: str) -> Any:
-        raise Escape("a chunk asked for standard input")
 
 
 class Stage:
@@ -186,46 +161,6 @@ def _cannot_change(value: Any) -> bool:
     return isinstance(value, type) and value.__module__ != "__main__" and sys.modules.get(value.__module__) is not None
 
 
-def enter_surroundings(surroundings: Mapping[str, Any]) -> None:
-    """Take over what the script has set for its whole process."""
-    os.chdir(surroundings["cwd"])
-    os.environ.clear()
-    os.environ.update(surroundings["environ"])
-    sys.argv = list(surroundings["argv"])
-    sys.path[:] = surroundings["path"]
-    sys.setrecursionlimit(surroundings["recursion_limit"])
-    logging.root.setLevel(surroundings["log_levels"].get("", logging.WARNING))
-    logging.root.handlers[:] = [_Forward()] if surroundings["has_log_handlers"] else []
-    logging.Logger.callHandlers = _forward_record  # type: ignore[method-assign]
-    logging.basicConfig = _note_configuration
-    logging.disable(surroundings["log_disabled"])
-    for name, level in surroundings["log_levels"].items():
-        if name:
-            logging.getLogger(name).setLevel(level)
-
-
-class _Forward(logging.Handler):
-    """A handler that shows that there is one."""
-
-
-def _forward_record(logger: logging.Logger, record: logging.LogRecord) -> None:
-    """Send a record to the driver, whose handlers are the real ones."""
-    del logger
-    record.msg, record.args = record.getMessage(), None
-    if record.exc_info:
-        record.exc_text = logging.Formatter().formatException(record.exc_info)
-        record.exc_info = None
-    Journal.current.note(LOGGING, record)
-
-
-def _note_configuration(**settings: Any) -> None:
-    """`logging.warning()` configures logging when nobody has: in the driver, at this place in the order."""
-    if settings:
-        raise Escape("it configures logging")
-    Journal.current.note(LOGGING, None)
-    logging.root.handlers[:] = [_Forward()]
-
-
 def run_task(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire.Header, list[bytes]]:
     """Run one chunk; the answer is `ok` with results, or `escape` with a reason."""
     begun = time.perf_counter()
@@ -257,12 +192,12 @@ def _run(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire
     items = EnvironmentUnpickler(io.BytesIO(items_blob), {}).load() if items_blob else None
     known = _known_objects(stage, spec, items)
     before = _flat_rows(items)
-    randomness = _random_state() if stage.seeded else None
+    randomness = random_state() if stage.seeded else None
     counter = _Counting(read_chunk(spec, items))
     with warnings.catch_warnings():
-        _capture_warnings(stage.surroundings["warning_filters"])
+        capture_warnings(stage.surroundings["warning_filters"])
         outputs = _call(stage, spec, counter)
-    if stage.seeded and _random_state() != randomness:
+    if stage.seeded and random_state() != randomness:
         raise Escape("it draws from a random generator that the script seeds")
     if stage.take_digest() != stage.digest:
         raise Escape("it changes a value around it from row to row")
@@ -387,23 +322,3 @@ def _dumped(value: Any) -> bytes:
     file = io.BytesIO()
     EnvironmentPickler(file, sinks=SinkSet(), plain_code={}, user_modules={}).dump(value)
     return file.getvalue()
-
-
-def _random_state() -> Any:
-    numpy = sys.modules.get("numpy")
-    if numpy is None:
-        return random.getstate()
-    name, keys, *rest = numpy.random.get_state()
-    return random.getstate(), name, keys.tobytes(), rest
-
-
-def _capture_warnings(filters: Sequence[tuple[Any, ...]]) -> None:
-    warnings.simplefilter("always")
-    if any(entry[0] == "error" for entry in filters):
-        raise Escape("the script turns warnings into errors")
-
-    def show(message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None) -> None:
-        del file, line
-        Journal.current.note(WARNINGS, (str(message), category, filename, lineno))
-
-    warnings.showwarning = show

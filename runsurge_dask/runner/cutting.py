@@ -10,11 +10,9 @@ import gc
 import io
 import itertools
 import marshal
-import os
 import pickle
 import sys
 import time
-import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,15 +20,16 @@ from runsurge_dask.runner import wire
 from runsurge_dask.runner.codec import HIDDEN, EnvironmentPickler, load_results, reachable_mutables
 from runsurge_dask.runner.commit import commit_files, drop_files
 from runsurge_dask.runner.escape import CannotShip, Escape
+from runsurge_dask.runner.files import underlying_file
 from runsurge_dask.runner.sinks import SinkSet
 from runsurge_dask.runner.sources import Source, describe
+from runsurge_dask.runner.surroundings import surroundings
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Mapping
 
     from runsurge_dask.runner.facts import SiteFacts
-    from runsurge_dask.runner.files import SourceFile
     from runsurge_dask.runner.sites import Runtime
 
 HEAD_SECONDS = 0.15
@@ -124,7 +123,7 @@ class Cutting:
         """Whether the rest is worth cutting; sets `cut`."""
         source = self.known_source
         if source.is_file:
-            file = _underlying_file(self.iterable)
+            file = underlying_file(self.iterable)
             position = file.byte_position() if file is not None else None
             if position is None or position >= source.end:
                 return False
@@ -390,35 +389,3 @@ def _abandon(channel: socket.socket) -> None:
             return
         if answer["status"] == "ok":
             drop_files(answer["files"]["written"])
-
-
-def _underlying_file(iterable: Any) -> SourceFile | None:
-    from runsurge_dask.runner.files import SourceFile
-
-    inner = iterable
-    while inner is not None and type(inner) is not SourceFile:
-        if type(inner) is enumerate:
-            inner = inner.__reduce__()[1][0]
-        else:
-            inner = getattr(inner, "iterable", None) or getattr(inner, "lines", None) or getattr(inner, "reader", None)
-    return inner
-
-
-def surroundings() -> dict[str, Any]:
-    """What the script has set for its whole process, as plain values."""
-    logging = sys.modules.get("logging")
-    levels: dict[str, int] = {}
-    if logging is not None:
-        levels = {name: logger.level for name, logger in logging.root.manager.loggerDict.items() if hasattr(logger, "level")}
-        levels[""] = logging.root.level
-    return {
-        "cwd": os.getcwd(),
-        "environ": dict(os.environ),
-        "argv": list(sys.argv),
-        "path": [str(entry) for entry in sys.path],
-        "recursion_limit": sys.getrecursionlimit(),
-        "log_levels": levels,
-        "has_log_handlers": bool(logging is not None and logging.root.handlers),
-        "log_disabled": logging.root.manager.disable if logging is not None else 0,
-        "warning_filters": [(entry[0],) for entry in warnings.filters],
-    }

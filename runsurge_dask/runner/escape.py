@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 
-class Escape(BaseException):  # noqa: N818 - it is not an error, and `except Exception` of the user's must not catch it
+class Escape(BaseException):
     """Raised inside a chunk child; remembered, since user code may swallow it."""
 
     last: Escape | None = None

@@ -140,7 +140,7 @@ class _Spoilable:
     owner: OutputFiles
     entry: tuple[str, int | None]
 
-    def __exit__(self, kind: Any, *rest: Any) -> Any:
+    def __exit__(self, kind: Any, *rest: object) -> Any:
         if kind is not None and not issubclass(kind, GeneratorExit):
             self.owner.note_spoiled(self.entry)
         return super().__exit__(kind, *rest)  # type: ignore[misc]
@@ -158,3 +158,14 @@ def install() -> None:
     """Make the script's `open`, and that of libraries, ours; for the driver process only."""
     builtins.open = open_file  # type: ignore[assignment]
     io.open = open_file  # type: ignore[assignment]
+
+
+def underlying_file(iterable: Any) -> SourceFile | None:
+    """The script's file at the bottom of `enumerate`, `csv.reader` and the like."""
+    inner = iterable
+    while inner is not None and type(inner) is not SourceFile:
+        if type(inner) is enumerate:
+            inner = inner.__reduce__()[1][0]
+        else:
+            inner = getattr(inner, "iterable", None) or getattr(inner, "lines", None) or getattr(inner, "reader", None)
+    return inner

@@ -11,8 +11,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runsurge_dask.runner.accumulators import Tape
 from runsurge_dask.runner.escape import Escape
+from runsurge_dask.runner.tapes import Tape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +70,7 @@ def _add_up(parts: list[Any]) -> Any:
 
 
 def _check_sum(part: Tape, before: list[Any]) -> None:
-    if part.is_added_up and not all(isinstance(p, Tape) and p.is_added_up or set(map(type, _values(p))) <= {int} for p in before):
+    if part.is_added_up and not all((isinstance(p, Tape) and p.is_added_up) or set(map(type, _values(p))) <= {int} for p in before):
         raise Escape("whole numbers are added to a float")
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from runsurge_dask.analysis.blocks import blocks_of, dependency_graph
 from runsurge_dask.analysis.build import build_program
 from runsurge_dask.analysis.names import bound_names, carried_reads, read_names
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SHAPES = {
     "none": ("a = 1\nb = 2\n", {"a": set(), "b": set()}),

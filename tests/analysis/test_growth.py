@@ -6,7 +6,8 @@ import ast
 
 import pytest
 
-from runsurge_dask.analysis.growth import Growth, explain
+from runsurge_dask.analysis.growth import explain
+from runsurge_dask.analysis.places import Growth
 
 PROVED = {
     "c[w] = c.get(w, 0) + 1": "tree",

@@ -19,7 +19,7 @@ Option = TypeVar("Option")
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """A stream of draws, from a seed or from Hypothesis."""
+    """A stream of draws."""
 
     below: Callable[[int], int]
     """An integer from 0 up to, and without, this one."""

@@ -111,7 +111,7 @@ def same_text(one: bytes, other: bytes) -> bool:
     if NUMBER.sub(b"#", one) != NUMBER.sub(b"#", other):
         return False
     pairs = zip(NUMBER.findall(one), NUMBER.findall(other), strict=True)
-    return all(a == b or _is_float(a) and _is_float(b) and math.isclose(float(a), float(b), rel_tol=TOLERANCE, abs_tol=1e-15) for a, b in pairs)
+    return all(a == b or (_is_float(a) and _is_float(b) and math.isclose(float(a), float(b), rel_tol=TOLERANCE, abs_tol=1e-15)) for a, b in pairs)
 
 
 def _is_float(text: bytes) -> bool:

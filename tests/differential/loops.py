@@ -292,11 +292,11 @@ def _in_generator(choices: Choices, draft: Draft) -> Placed:
     name, result = f"produce{draft.number}", f"made{draft.number}"
     value = choices.pick(["{N}", "({K}, {N})"]).format(**draft.fields)
     body = draft.before() + draft.loop("\n".join([*draft.bodies, f"yield {value}"])) + draft.show()
+    partly = f"    {result}.append(item)\n    if len({result}) > 12:\n        break\n"
     use = choices.pick([
         f"{result} = list({name}())\n",
         f"{result} = []\nfor item in {name}():\n    {result}.append(item)\n",
-        f"source = {name}()\n{result} = [next(source, None)]\nfor item in source:\n"
-        f"    {result}.append(item)\n    if len({result}) > 12:\n        break\n",
+        f"source = {name}()\n{result} = [next(source, None)]\nfor item in source:\n{partly}",
         f"{result} = max({name}(), default=None)\n",
     ])  # fmt: skip
     return f"def {name}():\n{indent(body, '    ')}\n\n{use}", (result,), ""

@@ -63,7 +63,8 @@ class Piece:
     def fill(self, names: Mapping[str, str]) -> Piece:
         """The piece with these names and fields in its places."""
         pattern = re.compile(r"\b(" + "|".join(map(re.escape, names)) + r")\b") if names else re.compile(r"(?!)")
-        body, before, helpers, show = [pattern.sub(lambda found: names[found[0]], text) for text in (self.body, self.before, self.helpers, self.shown())]
+        places = (self.body, self.before, self.helpers, self.shown())
+        body, before, helpers, show = [pattern.sub(lambda found: names[found[0]], text) for text in places]
         return replace(self, body=body, before=before, helpers=helpers, show=show)
 
 

@@ -161,7 +161,7 @@ def _place(name: str) -> Any:
     def attempt(lazy: Any) -> Any:
         rows = node_of(lazy).rows
         assert rows is not None
-        if rows.index != "rows" or str(node_of(lazy).meta.dtype) not in {"int64", "float64"}:
+        if not rows.is_of_source or str(node_of(lazy).meta.dtype) not in {"int64", "float64"}:
             return MISSING
         given = ask(lazy, ("place", name, rows.index))
         found = [pair for pair in given or [] if pair is not None]

@@ -99,13 +99,13 @@ def done_now(lazy: Any, node: Node) -> Any:
     return MISSING if held is None else wrap(source, held)
 
 
-def filtered(lazy: Any, op: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, *, index: str = "") -> Any:
+def filtered(lazy: Any, op: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, *, is_fresh: bool = False) -> Any:
     """The lazy object of an operation that keeps some of the rows, in order."""
     if not is_open(lazy):
         return MISSING
     source, base = source_of(lazy), node_of(lazy)
     assert base.rows is not None
-    rows = Rowset(base.rows, index or base.rows.index)
+    rows = Rowset(base.rows, "rows" if is_fresh else base.rows.index, is_fresh=is_fresh)
     try:
         node = derive(source, op, (base, *operands(args, base.rows, source)), operands(kwargs or {}, base.rows, source), rows=rows, is_filter=True)
     except Refused:

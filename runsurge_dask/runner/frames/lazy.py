@@ -114,9 +114,13 @@ def whole_value(source: FrameSource, node: Node) -> Any:
     """The value of an expression on the whole file: from the chunks, or else by pandas."""
     if node.value is None:
         if source.node.value is None and not _has_labels_of_its_own(node):
-            given = source.run(None, [(node, ("keep",)), *_trail(node)], not_line=current_line(source))
+            assert node.rows is not None
+            origin = node.rows.origin
+            counted = [(origin.node, ("rows",))] if origin.node is not None else []
+            given = source.run(None, [(node, ("keep",)), *_trail(node), *counted], not_line=current_line(source))
             if given is not None:
-                assert node.rows is not None
+                if counted:
+                    origin.lengths = given.pop()
                 _note_lengths(node, given[0])
                 node.value = source.join(given[0], node.rows, given[1:])
         if node.value is None:

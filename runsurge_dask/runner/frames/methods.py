@@ -243,7 +243,7 @@ def _reset_index(lazy: Any, **kwargs: Any) -> Any:
     is_dropped = kwargs == {"drop": True}
     if not is_dropped and (kwargs or rows.index != "own" or isinstance(lazy, LazySeries)):
         return MISSING
-    return filtered(lazy, "method:reset_index", (), kwargs, index="range")
+    return filtered(lazy, "method:reset_index", (), kwargs, is_fresh=True)
 
 
 def _query(lazy: Any, expr: Any, **kwargs: Any) -> Any:

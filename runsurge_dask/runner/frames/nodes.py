@@ -19,26 +19,32 @@ if TYPE_CHECKING:
 class Rowset:
     """Which rows of the source an expression has, in order: operands of one operation must agree on it."""
 
-    __slots__ = ("index", "lengths", "node", "parent")
+    __slots__ = ("index", "lengths", "node", "origin", "parent")
 
-    def __init__(self, parent: Rowset | None, index: str, node: Node | None = None) -> None:
+    def __init__(self, parent: Rowset | None, index: str, node: Node | None = None, *, is_fresh: bool = False) -> None:
         self.parent = parent
         self.index = index
-        """`rows`: labels are row numbers of the source; `range`: fresh positions; `own`: labels are data."""
+        """`rows`: labels are positions in `origin`; `own`: labels are data."""
+        self.origin: Rowset = self if is_fresh or parent is None else parent.origin
+        """The rows whose labels were made by counting them."""
         self.node = node
         """The filter that made it out of `parent`."""
         self.lengths: list[int] | None = None
         """Rows in each chunk, once known."""
 
     def filters(self) -> list[Node]:
-        """The filters between the source and these rows, first one first."""
+        """The filters between the origin and these rows, first one first."""
         found: list[Node] = []
-        rowset: Rowset | None = self
-        while rowset is not None:
-            if rowset.node is not None:
-                found.append(rowset.node)
+        rowset: Rowset = self
+        while rowset is not self.origin and rowset.node is not None and rowset.parent is not None:
+            found.append(rowset.node)
             rowset = rowset.parent
         return found[::-1]
+
+    @property
+    def is_of_source(self) -> bool:
+        """Whether labels are row numbers of the file."""
+        return self.index == "rows" and self.origin.parent is None
 
 
 class Node:

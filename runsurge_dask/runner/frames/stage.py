@@ -251,31 +251,31 @@ class FrameSource:
             if node.op == "source":
                 return self.plain()
             assert node.rows is not None and node.pieces is not None
-            if node.rows.index == "rows" and node.rows.node is not None:
+            if node.rows.node is not None and isinstance(node.pieces[0], pd.Series | pd.DataFrame):
                 whole = pd.concat(node.pieces, ignore_index=True)
                 whole.index = self.plain_value(node.rows.node).index
                 node.value = whole
             else:
-                node.value = self.join(node.pieces, node.rows, None)
+                node.value = self.join(node.pieces, node.rows, [])
         return node.value
 
-    def join(self, pieces: list[Any], rows: Rowset, labels: list[list[Any]] | None) -> Any:
-        """The whole of what chunks kept."""
+    def join(self, pieces: list[Any], rows: Rowset, labels: list[list[Any]]) -> Any:
+        """The whole of what chunks kept, given the labels that each filter since the origin kept in each chunk."""
         if isinstance(pieces[0], np.ndarray):
             return np.concatenate(pieces)
         if rows.index == "own":
             return pd.concat(pieces)
         whole = pd.concat(pieces, ignore_index=True)
-        whole.index = self._index_of(rows, labels) if rows.index == "rows" else pd.RangeIndex(len(whole))
+        if rows.origin is not rows:
+            whole.index = self._index_of(rows, labels)
         return whole
 
-    def _index_of(self, rows: Rowset, labels: list[list[Any]] | None) -> Any:
-        index: Any = pd.RangeIndex(self.total)
-        if rows.parent is None:
-            return index
-        assert labels is not None
+    def _index_of(self, rows: Rowset, labels: list[list[Any]]) -> Any:
+        lengths = rows.origin.lengths
+        assert lengths is not None
+        index: Any = pd.RangeIndex(sum(lengths))
         for part in labels:
-            kept = np.concatenate([labels_of + offset for labels_of, offset in zip(part, accumulate([0, *self.rows]), strict=False)])
+            kept = np.concatenate([labels_of + offset for labels_of, offset in zip(part, accumulate([0, *lengths]), strict=False)])
             mask = np.zeros(len(index), dtype=bool)
             mask[np.searchsorted(np.asarray(index), kept)] = True
             index = pd.DataFrame(index=index).loc[mask].index

@@ -47,7 +47,7 @@ def _is_writable(lazy: Any, kwargs: dict[str, Any]) -> bool:
     dtypes = [*meta.dtypes, *([meta.index.dtype] if kwargs.get("index", True) else [])]
     if any(getattr(dtype, "kind", "O") in "mM" and not kwargs.get("date_format") for dtype in dtypes):
         return False  # pandas writes the time of day only where some value of its piece has one
-    return not (kwargs.get("index", True) and rows.index == "range")
+    return rows.is_of_source or rows.index == "own" or not kwargs.get("index", True)
 
 
 def _is_plain_place(path: str) -> bool:
