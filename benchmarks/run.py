@@ -9,7 +9,7 @@ noisy; the best is what the machine can do). Answers are compared byte for byte 
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import importlib.metadata
 import os
 import platform
@@ -51,7 +51,7 @@ ROWS = (
 
 def main(names: list[str]) -> int:
     """Run the rows asked for and print the table."""
-    print(f"{datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}, ", end="")
+    print(f"{dt.datetime.now(tz=dt.UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}, ", end="")
     print(", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("distributed", "pandas")))
     print("\n| example | input | plain s | planned s | speed-up | same bytes |\n|---|---|---|---|---|---|")
     is_well = True
@@ -75,7 +75,8 @@ def measure(row: Row, folder: Path) -> bool:
             best[way] = min(best[way], seconds)
     is_equal = outputs["plain"] == outputs["planned"]
     size = f"{data.stat().st_size / 1e6:.0f} MB" if data else "-"
-    print(f"| {row.script} | {size} | {best['plain']:.1f} | {best['planned']:.1f} | {best['plain'] / best['planned']:.2f} | {'yes' if is_equal else 'NO'} |", flush=True)
+    speedup, verdict = best["plain"] / best["planned"], "yes" if is_equal else "NO"
+    print(f"| {row.script} | {size} | {best['plain']:.1f} | {best['planned']:.1f} | {speedup:.2f} | {verdict} |", flush=True)
     return is_equal
 
 

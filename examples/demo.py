@@ -29,13 +29,17 @@ def main() -> int:
         planned.mkdir()
         script = [str(HERE / "sobel.py"), str(rows)]
         print(f"\n$ runsurge run sobel.py --workers {WORKERS}", flush=True)
-        planned_seconds = timed([sys.executable, "-m", "runsurge_dask", "run", "--workers", str(WORKERS), "--report", "-", *script], planned)
+        planned_seconds = timed(
+            [sys.executable, "-m", "runsurge_dask", "run", "--workers", str(WORKERS), "--report", "-", *script], planned
+        )
         print("\n$ python sobel.py", flush=True)
         plain_seconds = timed([sys.executable, *script], plain)
         is_equal = filecmp.cmp(plain / "edges.csv", planned / "edges.csv", shallow=False)
     verdict = "equals the sequential run's, byte for byte" if is_equal else "DIFFERS from the sequential run's"
     print(f"\nedges.csv of the planned run {verdict}.")
-    print(f"sequential {plain_seconds:.1f} s, planned on {WORKERS} workers {planned_seconds:.1f} s: {plain_seconds / planned_seconds:.2f} x")
+    print(
+        f"sequential {plain_seconds:.1f} s, planned on {WORKERS} workers {planned_seconds:.1f} s: {plain_seconds / planned_seconds:.2f} x"
+    )
     return 0 if is_equal else 1
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 __version__ = "0.1.0"
-_FRONT = {"run_script": "runsurge_dask.pipeline", "RunOptions": "runsurge_dask.pipeline", "rows": "runsurge_dask.hints", "reduce": "runsurge_dask.hints"}
+_FRONT = {
+    "run_script": "runsurge_dask.pipeline", "RunOptions": "runsurge_dask.pipeline", "rows": "runsurge_dask.hints",
+    "reduce": "runsurge_dask.hints"
+}
 __all__ = ["RunOptions", "__version__", "reduce", "rows", "run_script"]
 
 

@@ -48,7 +48,9 @@ def run_script(path: str, argv: Sequence[str] = (), options: RunOptions | None =
     program = build_program(read_source(path), path)
     host = start_host(program)
     try:
-        cut_options = CutOptions(workers=options.workers or len(os.sched_getaffinity(0)), chunks=options.chunks, worth_seconds=options.worth_seconds)
+        cut_options = CutOptions(
+            workers=options.workers or len(os.sched_getaffinity(0)), chunks=options.chunks, worth_seconds=options.worth_seconds
+        )
         session = Session(program=program, host=host, options=cut_options, exact=options.exact, argv=argv, progress=progress or Silent())
         status = session.run()
     finally:
@@ -73,7 +75,9 @@ def start_host(program: Program) -> ChildProcessHost:
 def decide(program: Program, notes: dict[int, str]) -> tuple[Decision, ...]:
     """Every site with its kind and the reason for what became of it."""
     return tuple(
-        Decision(line=facts.line, file=facts.file, label=facts.label, kind=str(facts.kind), reason=facts.reason, note=notes.get(facts.site, ""))
+        Decision(
+            line=facts.line, file=facts.file, label=facts.label, kind=str(facts.kind), reason=facts.reason, note=notes.get(facts.site, "")
+        )
         for facts in program.sites
     )
 

@@ -11,20 +11,26 @@ from runsurge_dask.ir.program import Block, Effect
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_WRITING_CALLS = frozenset({"print", "write", "writelines", "writerow", "writerows", "dump", "to_csv", "to_parquet", "to_pickle", "save", "savefig", "savetxt", "log", "info", "warning", "error", "debug", "warn", "mkdir", "makedirs", "remove", "rename", "unlink"})  # fmt: skip
-_READING_CALLS = frozenset({"open", "read", "readline", "readlines", "read_csv", "read_parquet", "load", "loadtxt", "glob", "listdir", "next", "read_text", "memmap", "iterdir"})
+_WRITING_CALLS = frozenset({
+    "print", "write", "writelines", "writerow", "writerows", "dump", "to_csv", "to_parquet", "to_pickle", "save", "savefig", "savetxt",
+    "log", "info", "warning", "error", "debug", "warn", "mkdir", "makedirs", "remove", "rename", "unlink"
+})  # fmt: skip
+_READING_CALLS = frozenset({
+    "open", "read", "readline", "readlines", "read_csv", "read_parquet", "load", "loadtxt", "glob", "listdir", "next", "read_text",
+    "memmap", "iterdir"
+})
 
 
 def blocks_of(tree: ast.Module) -> Iterator[Block]:
     """Blocks in order; `with`, `if __name__ == ...`, and a called `main()` are looked into."""
     functions = {s.name: s for s in tree.body if isinstance(s, ast.FunctionDef)}
-    counter = 0
-    for statement, depth in _opened(tree.body, functions, 0, frozenset()):
-        counter += 1
+    for counter, (statement, depth) in enumerate(_opened(tree.body, functions, 0, frozenset()), 1):
         yield _block(statement, counter, depth)
 
 
-def _opened(body: list[ast.stmt], functions: dict[str, ast.FunctionDef], depth: int, inside: frozenset[str]) -> Iterator[tuple[ast.stmt, int]]:
+def _opened(
+    body: list[ast.stmt], functions: dict[str, ast.FunctionDef], depth: int, inside: frozenset[str]
+) -> Iterator[tuple[ast.stmt, int]]:
     for statement in body:
         match statement:
             case ast.With(body=inner):
@@ -67,7 +73,8 @@ def _changed(statement: ast.stmt) -> set[str]:
             root = node.value
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             in_place = any(k.arg == "inplace" and isinstance(k.value, ast.Constant) and k.value.value for k in node.keywords)
-            root = node.func.value if in_place or node.func.attr in {"append", "extend", "add", "update", "insert", "pop", "sort", "remove", "clear"} else None
+            changing = {"append", "extend", "add", "update", "insert", "pop", "sort", "remove", "clear"}
+            root = node.func.value if in_place or node.func.attr in changing else None
         while isinstance(root, ast.Subscript | ast.Attribute):
             root = root.value
         if isinstance(root, ast.Name):

@@ -35,7 +35,9 @@ def loop_code(loop: ast.For, verdict: Verdict, scope: Scope) -> bytes:
     new_loop.target, new_loop.body = target, flat
     lines = [f"{a.local} = __rs_starts[{a.local!r}]" for a in verdict.accumulators if a.merge is not Merge.YIELD]
     keyed = [a for a in verdict.accumulators if a.key]
-    keys = {a.local: ast.unparse(ChunkBody(verdict.accumulators, scope.class_name).visit(ast.parse(a.key, mode="eval").body)) for a in keyed}
+    keys = {
+        a.local: ast.unparse(ChunkBody(verdict.accumulators, scope.class_name).visit(ast.parse(a.key, mode="eval").body)) for a in keyed
+    }
     lines += [f"__rs_from_{local} = None if {local} is None else {key}" for local, key in keys.items()]
     function.body[:0] = ast.parse("\n".join(lines)).body
     function.body[-1:-1] = ast.parse("\n".join(f"__rs_to_{local} = None if {local} is None else {key}" for local, key in keys.items())).body
@@ -43,8 +45,11 @@ def loop_code(loop: ast.For, verdict: Verdict, scope: Scope) -> bytes:
 
 
 def compiled(template: ast.Module, near: ast.AST, scope: Scope) -> bytes:
+    """The code of a chunk function, marshalled; what we added to it stands on the line of the loop."""
     for node in ast.walk(template):
-        if not hasattr(node, "lineno") and isinstance(node, ast.stmt | ast.expr | ast.excepthandler | ast.arg | ast.keyword | ast.alias | ast.pattern):
+        if not hasattr(node, "lineno") and isinstance(
+            node, ast.stmt | ast.expr | ast.excepthandler | ast.arg | ast.keyword | ast.alias | ast.pattern
+        ):
             ast.copy_location(node, near)
     ast.fix_missing_locations(template)
     return marshal.dumps(compile(template, scope.file, "exec", dont_inherit=True))
@@ -60,6 +65,7 @@ class ChunkBody(ast.NodeTransformer):
         self.depth = 0
 
     def visit_For(self, node: ast.For | ast.While) -> ast.AST:
+        """Leaving an inner loop early is its own affair."""
         self.depth += 1
         node.body = [s for child in node.body for s in _listed(self.visit(child))] or [ast.Pass()]
         self.depth -= 1
@@ -69,17 +75,19 @@ class ChunkBody(ast.NodeTransformer):
         node.orelse = [s for child in node.orelse for s in _listed(self.visit(child))]
         return node
 
-    visit_While = visit_For  # type: ignore[assignment]
+    visit_While = visit_For
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.Lambda) -> ast.AST:
+        """What a function inside the body returns is its own affair."""
         depth, self.depth = self.depth, -1
         self.generic_visit(node)
         self.depth = depth
         return node
 
-    visit_Lambda = visit_FunctionDef  # type: ignore[assignment]
+    visit_Lambda = visit_FunctionDef
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
+        """`total += x` goes on the tape."""
         tape = self.tapes.get(".".join(place_of(node.target) or ()))
         if tape is None:
             return self.generic_visit(node)
@@ -95,17 +103,21 @@ class ChunkBody(ast.NodeTransformer):
         return calls if len(calls) > 1 else calls[0]  # type: ignore[return-value]
 
     def visit_Break(self, node: ast.Break) -> ast.AST:
+        """Leaving the loop itself is an escape."""
         return node if self.depth else ast.copy_location(_escape("the loop is left early"), node)
 
     def visit_Return(self, node: ast.Return) -> ast.AST:
+        """Returning from the loop is an escape."""
         return self.generic_visit(node) if self.depth < 0 else ast.copy_location(_escape("the function returns from the loop"), node)
 
     def visit_Global(self, node: ast.Global | ast.Nonlocal) -> ast.AST:
+        """In the chunk function the names are its own."""
         return ast.copy_location(ast.Pass(), node) if self.depth >= 0 else node
 
     visit_Nonlocal = visit_Global
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        """`self.rows`, where it grows, is a local name."""
         place = place_of(node)
         local = self.places.get(".".join(place)) if place is not None else None
         if local is not None:
@@ -115,6 +127,7 @@ class ChunkBody(ast.NodeTransformer):
         return node
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
+        """A name in a class, as the compiler would spell it."""
         node.id = self.mangled(node.id)
         return node
 

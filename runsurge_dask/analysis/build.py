@@ -43,7 +43,9 @@ def read_source(path: str) -> str:
     except (SyntaxError, UnicodeDecodeError) as error:
         raise ScriptError(path, f"the script is not readable text ({error})", remedy="Save it as UTF-8.", code="bad-encoding") from None
     except OSError as error:
-        raise ScriptError(path, f"the script cannot be read ({error.strerror})", remedy="Check its permissions.", code="no-script") from None
+        raise ScriptError(
+            path, f"the script cannot be read ({error.strerror})", remedy="Check its permissions.", code="no-script"
+        ) from None
     if len(source) > DEEPEST_SOURCE:
         raise ScriptError(path, "the script is larger than 4 MiB", remedy="Move data out of it into a file.", code="script-too-large")
     return source
@@ -66,7 +68,9 @@ def build_program(source: str, path: str) -> Program:
     for name, (file, module, is_package) in trees.items():
         rewritten, facts = rewrite(module, file, mentions, len(sites))
         sites.extend(hold_against(hints, found) for found in facts)
-        codes[name] = ModuleCode(name=name, file=file, rewritten=_compile(rewritten, file), plain=_compile(module, file), is_package=is_package)
+        codes[name] = ModuleCode(
+            name=name, file=file, rewritten=_compile(rewritten, file), plain=_compile(module, file), is_package=is_package
+        )
     sites.extend(classify_frames({name: (file, module) for name, (file, module, _) in trees.items()}, len(sites) + 1))
     every = [module for _, module, _ in trees.values()]
     return Program(
@@ -80,7 +84,9 @@ def build_program(source: str, path: str) -> Program:
         imports=frozenset(name for module in every for name in imported_names(module)),
         entry=_entry_of(tree, path),
         is_seeding=any(_seeds(module) for module in every),
-        is_looking_into_caches=any(isinstance(n, ast.Attribute) and n.attr.startswith("cache_") for module in every for n in ast.walk(module)),
+        is_looking_into_caches=any(
+            isinstance(n, ast.Attribute) and n.attr.startswith("cache_") for module in every for n in ast.walk(module)
+        ),
     )
 
 
@@ -175,7 +181,10 @@ def _entry_of(tree: ast.Module, path: str) -> str:
     for entry in ("main", "process"):
         if entry in defined:
             return entry
-    raise ScriptError(path, "Bad program format: there is neither a function `main` (or `process`) nor anything at the top level", remedy="Add `def main():` or call your functions at the end.", code="bad-program-format")
+    raise ScriptError(
+        path, "Bad program format: there is neither a function `main` (or `process`) nor anything at the top level",
+        remedy="Add `def main():` or call your functions at the end.", code="bad-program-format"
+    )
 
 
 def _is_declaration(node: ast.stmt) -> bool:

@@ -60,7 +60,9 @@ def _root_place(node: ast.expr) -> tuple[str, ...] | None:
         if place is not None:
             return place
         match node:
-            case ast.Subscript(value=inner) | ast.Call(func=ast.Attribute(value=inner, attr="setdefault" | "get")) | ast.Attribute(value=inner):
+            case ast.Subscript(value=inner) | ast.Attribute(value=inner):
+                node = inner
+            case ast.Call(func=ast.Attribute(value=inner, attr="setdefault" | "get")):
                 node = inner
             case _:
                 return None

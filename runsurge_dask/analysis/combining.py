@@ -27,7 +27,10 @@ def combine(growth: Growth) -> Accumulator | None:
         compares = {event.compare for event in roots}
         if len(compares) != 1:
             return _refuse(growth, events)
-        return Accumulator(place=place, local=local, merge=roots[0].merge, payload=roots[0].payload, compare=roots[0].compare, key=roots[0].key, is_in_place=all(e.is_in_place for e in roots))
+        return Accumulator(
+            place=place, local=local, merge=roots[0].merge, payload=roots[0].payload, compare=roots[0].compare, key=roots[0].key,
+            is_in_place=all(e.is_in_place for e in roots)
+        )
     if kinds == {Merge.STORE}:
         own = any(event.reads_itself for event in events)
         if own and not _stores_own_items(growth):
@@ -40,7 +43,10 @@ def combine(growth: Growth) -> Accumulator | None:
 
 def _stores_own_items(growth: Growth) -> bool:
     """Whether every store is to the item at the loop's own position."""
-    stores = [n for s in growth.body for n in ast.walk(s) if isinstance(n, ast.Subscript) and not isinstance(n.ctx, ast.Load) and place_of(n.value) == growth.place]
+    stores = [
+        n for s in growth.body for n in ast.walk(s) if isinstance(n, ast.Subscript) and not isinstance(n.ctx, ast.Load)
+        and place_of(n.value) == growth.place
+    ]
     nested = any(len(event.keys) != 1 for event in growth.events)
     return not nested and all(isinstance(n.slice, ast.Name) and n.slice.id == growth.index for n in stores)
 
@@ -95,7 +101,11 @@ def is_neutral(value: ast.expr, paths: tuple[Path, ...]) -> bool:
     """Whether starting from this value changes nothing under these operations."""
     leaf = next((p.merge for p in paths if not p.keys), None)
     if leaf in {Merge.MAX, Merge.MIN}:
-        return isinstance(value, ast.Constant | ast.UnaryOp) or (isinstance(value, ast.Call) and ast.unparse(value) in {"float('inf')", "float('-inf')"}) or ast.unparse(value) in {"math.inf", "-math.inf", "np.inf", "-np.inf"}
+        return (
+            isinstance(value, ast.Constant | ast.UnaryOp)
+            or (isinstance(value, ast.Call) and ast.unparse(value) in {"float('inf')", "float('-inf')"})
+            or ast.unparse(value) in {"math.inf", "-math.inf", "np.inf", "-np.inf"}
+        )
     match value:
         case ast.Constant(value=constant):
             if leaf is Merge.SUM:
@@ -121,5 +131,6 @@ def _below(paths: tuple[Path, ...], key: object) -> tuple[Path, ...]:
     return tuple(Path(keys=p.keys[1:], merge=p.merge) for p in chosen)
 
 
-def _refuse(growth: Growth, events: list[Event]) -> None:
+def _refuse(growth: Growth, events: list[Event]) -> Accumulator | None:
     growth.trouble = events[0].nodes[0] if events else None
+    return None

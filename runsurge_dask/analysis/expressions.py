@@ -63,7 +63,7 @@ def _is_lazy_call(node: ast.expr, shadowed: AbstractSet[str] = frozenset()) -> b
 def slot_of(node: ast.expr) -> Slot:
     """Where the records come from: the node that holds the iterable, the field, and the index in it (-1 for none)."""
     if isinstance(node, COMPREHENSIONS):
-        generator: ast.comprehension = node.generators[0]  # type: ignore[union-attr]
+        generator: ast.comprehension = node.generators[0]
         return _deeper(generator.iter) or (generator, "iter", -1)
     assert isinstance(node, ast.Call)
     position = 1 if _is_lazy_call(node) else 0
@@ -183,12 +183,17 @@ def is_pool_call(node: ast.Call, pools: AbstractSet[str]) -> bool:
         return False
     if isinstance(node.func, ast.Attribute):
         return node.func.attr in _POOL_METHODS
-    return "joblib" in pools and isinstance(node.func, ast.Call | ast.Name) and (called_name(node.func) == "Parallel" if isinstance(node.func, ast.Call) else node.func.id.lower().startswith("parallel"))
+    return (
+        "joblib" in pools
+        and isinstance(node.func, ast.Call | ast.Name)
+        and (called_name(node.func) == "Parallel" if isinstance(node.func, ast.Call) else node.func.id.lower().startswith("parallel"))
+    )
 
 
 def facts_of_pool(number: int, node: ast.Call, scope: Scope) -> SiteFacts:
     """A call of a pool: the data are cut as the pool would have cut them."""
     return SiteFacts(
         site=number, file=scope.file, line=node.lineno, form="pool", kind=SplitKind.ROWS,
-        reason="the script itself hands these out to a pool", label=label_of(node), free=("__rs_f",), code=compiled(ast.parse(_POOL_CODE), node, scope),
+        reason="the script itself hands these out to a pool", label=label_of(node), free=("__rs_f",),
+        code=compiled(ast.parse(_POOL_CODE), node, scope),
     )  # fmt: skip

@@ -23,6 +23,7 @@ _GROWING = {"append": Merge.APPEND, "extend": Merge.APPEND, "add": Merge.ADD}
 
 
 def events_of(growth: Growth, statement: ast.stmt) -> Iterator[Event]:
+    """What one statement explains of the place."""
     match statement:
         case ast.AugAssign():
             yield from _augmented(growth, statement)
@@ -69,7 +70,8 @@ def _assigned(growth: Growth, target: ast.expr, value: ast.expr) -> Iterator[Eve
     found: list[Event] = []
     if isinstance(value, ast.BinOp):
         found = list(_operated(growth, path, value, same))
-    elif isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in {"max", "min"} and len(value.args) == 2 and not value.keywords:
+    elif _is_extreme_of_two(value):
+        assert isinstance(value, ast.Call)
         found = list(_extreme(growth, path, value, same))
     elif isinstance(value, ast.BoolOp) and not path[0] and ast.dump(value.values[0]) == same and not has_mention(growth, *value.values[1:]):
         found = [Event([*path[1], value.values[0]], (), Merge.BOOL_OR if isinstance(value.op, ast.Or) else Merge.BOOL_AND)]
@@ -78,6 +80,13 @@ def _assigned(growth: Growth, target: ast.expr, value: ast.expr) -> Iterator[Eve
         if all(id(n) in own for n in ast.walk(value) if growth.is_mention(n)):
             found = [Event(list(path[1]), path[0], Merge.STORE, first=value)]
     yield from found
+
+
+def _is_extreme_of_two(value: ast.expr) -> bool:
+    match value:
+        case ast.Call(func=ast.Name(id="max" | "min"), args=[_, _], keywords=[]):
+            return True
+    return False
 
 
 def _old_value(growth: Growth, node: ast.expr, same: str, path_keys: tuple[str | int, ...]) -> tuple[list[ast.AST], ast.expr | None] | None:
@@ -95,7 +104,9 @@ def _old_value(growth: Growth, node: ast.expr, same: str, path_keys: tuple[str |
     return None
 
 
-def _operated(growth: Growth, path: tuple[tuple[str | int, ...], list[ast.AST], ast.expr | None], value: ast.BinOp, same: str) -> Iterator[Event]:
+def _operated(
+    growth: Growth, path: tuple[tuple[str | int, ...], list[ast.AST], ast.expr | None], value: ast.BinOp, same: str
+) -> Iterator[Event]:
     merge = _SUMS.get(type(value.op))
     if merge is None:
         return
@@ -117,7 +128,9 @@ def _operated(growth: Growth, path: tuple[tuple[str | int, ...], list[ast.AST], 
         yield Event([*path[1], *old[0]], path[0], swapped, first=old[1])
 
 
-def _extreme(growth: Growth, path: tuple[tuple[str | int, ...], list[ast.AST], ast.expr | None], value: ast.Call, same: str) -> Iterator[Event]:
+def _extreme(
+    growth: Growth, path: tuple[tuple[str | int, ...], list[ast.AST], ast.expr | None], value: ast.Call, same: str
+) -> Iterator[Event]:
     assert isinstance(value.func, ast.Name)
     merge = Merge.MAX if value.func.id == "max" else Merge.MIN
     for position, argument in enumerate(value.args):
@@ -136,7 +149,7 @@ def _called(growth: Growth, call: ast.Call) -> Iterator[Event]:
     path = path_in(growth, receiver)
     if path is None:
         return
-    if method == "setdefault" and len(call.args) == 2 and not call.keywords:
+    if method == "setdefault" and len(call.args) == 2 and not call.keywords:  # noqa: PLR2004 - a key and its first value
         yield Event(list(path[1]), (*path[0], key_of(call.args[0])), Merge.FIRST, first=call.args[1])
     elif method == "update" and not path[0]:
         merge = {"dict": Merge.STORE, "set": Merge.ADD, "Counter": Merge.SUM}.get(growth.starts_as)
@@ -149,7 +162,11 @@ def _called(growth: Growth, call: ast.Call) -> Iterator[Event]:
 def _tried(growth: Growth, statement: ast.Try) -> Iterator[Event]:
     """`try: d[key] += x` / `except KeyError: d[key] = x`."""
     match statement:
-        case ast.Try(body=[ast.AugAssign() as update], handlers=[ast.ExceptHandler(type=ast.Name(id="KeyError"), name=None, body=[ast.Assign(targets=[target], value=value)])], orelse=[], finalbody=[]):
+        case ast.Try(
+            body=[ast.AugAssign() as update],
+            handlers=[ast.ExceptHandler(type=ast.Name(id="KeyError"), name=None, body=[ast.Assign(targets=[target], value=value)])],
+            orelse=[], finalbody=[]
+        ):
             if ast.dump(as_load(update.target)) != ast.dump(as_load(target)) or has_mention(growth, value):
                 return
             path = path_in(growth, target)

@@ -82,10 +82,15 @@ def _counter(growth: Growth) -> Accumulator | None:
     """`n += 1` once a row, whatever else reads `n`."""
     if len(growth.place) != 1:
         return None
-    stores = [n for s in growth.body for n in ast.walk(s) if isinstance(n, ast.Name) and n.id == growth.place[0] and not isinstance(n.ctx, ast.Load)]
+    stores = [
+        n for s in growth.body for n in ast.walk(s) if isinstance(n, ast.Name) and n.id == growth.place[0]
+        and not isinstance(n.ctx, ast.Load)
+    ]
     for position, statement in enumerate(growth.body):
         match statement:
-            case ast.AugAssign(target=ast.Name(id=name) as target, op=ast.Add() | ast.Sub(), value=ast.Constant(value=step)) if name == growth.place[0]:
+            case ast.AugAssign(
+                target=ast.Name(id=name) as target, op=ast.Add() | ast.Sub(), value=ast.Constant(value=step)
+            ) if name == growth.place[0]:
                 skips = any(isinstance(n, ast.Continue) for n in own_nodes(growth.body[:position]))
                 if type(step) is not int or skips or [id(n) for n in stores] != [id(target)]:
                     return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.analysis.places import Event, Growth, as_load, has_mention, path_in, place_of
 from runsurge_dask.runner.facts import Merge
@@ -53,14 +53,14 @@ def _filled(growth: Growth, statement: ast.If, item: str, nodes: list[ast.AST], 
     yield Event([*nodes, *path[1]], path[0], Merge.FIRST, first=value, is_contribution=bool(present))
 
 
-def _selected(growth: Growth, statement: ast.If) -> Iterator[Event]:
+def _selected(growth: Growth, statement: ast.If) -> Iterator[Event]:  # noqa: C901 - one proof, refused at each of its steps
     tests = statement.test.values if isinstance(statement.test, ast.BoolOp) and isinstance(statement.test.op, ast.Or) else [statement.test]
     assigns = list(_plain_assigns(statement.body))
-    if not assigns or len(tests) > 2:
+    if not assigns or len(tests) > 2:  # noqa: PLR2004 - `best is None or x > best`
         return
     explained: list[ast.AST] = []
     membership = None
-    if len(tests) == 2:
+    if len(tests) == 2:  # noqa: PLR2004 - as above
         is_none = isinstance(tests[0], ast.Compare) and isinstance(tests[0].ops[0], ast.Is) and place_of(tests[0].left) == growth.place
         membership = _membership(growth, tests[0])
         if is_none:
@@ -105,7 +105,7 @@ def _key_compared(growth: Growth, old: ast.expr, value: ast.expr, stored: ast.ex
         return ""
 
     class Put(ast.NodeTransformer):
-        def visit(self, node: ast.AST) -> ast.AST:
+        def visit(self, node: ast.AST) -> Any:
             return copy.deepcopy(stored) if growth.is_mention(node) else super().generic_visit(node)
 
     put = Put().visit(copy.deepcopy(old))

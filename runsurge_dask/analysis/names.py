@@ -167,12 +167,15 @@ class _Flow:
             state = self.step(statement, state)
         return state
 
-    def step(self, node: ast.stmt, state: set[str]) -> set[str] | None:  # noqa: PLR0911 - one branch a statement form
+    def step(self, node: ast.stmt, state: set[str]) -> set[str] | None:  # noqa: C901, PLR0911, PLR0912 - one branch a statement form
         match node:
             case ast.If(test=test, body=body, orelse=orelse):
                 self.read(state, test)
                 return _meet(self.run(body, set(state)), self.run(orelse, set(state)))
-            case ast.For(target=target, iter=iterable, body=body, orelse=orelse) | ast.AsyncFor(target=target, iter=iterable, body=body, orelse=orelse):
+            case (
+                ast.For(target=target, iter=iterable, body=body, orelse=orelse)
+                | ast.AsyncFor(target=target, iter=iterable, body=body, orelse=orelse)
+            ):
                 self.read(state, iterable, target)
                 self.run(body, state | bound_names([target]))
                 return self.run(orelse, set(state)) if orelse and not _breaks(body) else self._after_loop(orelse, state)
@@ -180,7 +183,10 @@ class _Flow:
                 self.read(state, test)
                 self.run(body, set(state))
                 return self._after_loop(orelse, state)
-            case ast.Try(body=body, handlers=handlers, orelse=orelse, finalbody=final) | ast.TryStar(body=body, handlers=handlers, orelse=orelse, finalbody=final):
+            case (
+                ast.Try(body=body, handlers=handlers, orelse=orelse, finalbody=final)
+                | ast.TryStar(body=body, handlers=handlers, orelse=orelse, finalbody=final)
+            ):
                 after = self.run([*body, *orelse], set(state))
                 for handler in handlers:
                     self.read(state, handler.type)

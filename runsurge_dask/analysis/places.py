@@ -88,11 +88,11 @@ def path_in(growth: Growth, node: ast.AST) -> tuple[tuple[str | int, ...], list[
     below = path_in(growth, inner)
     if below is None or has_mention(growth, key) or isinstance(key, ast.Slice) or (first is not None and below[2] is not None):
         return None
-    step: str | int = key.value if isinstance(key, ast.Constant) and type(key.value) in {str, int} else "*"
-    return (*below[0], step), below[1], first if first is not None else below[2]
+    return (*below[0], key_of(key)), below[1], first if first is not None else below[2]
 
 
 def has_mention(growth: Growth, *nodes: ast.AST | None) -> bool:
+    """Whether any of these expressions mentions the place."""
     return any(growth.is_mention(inner) for node in nodes if node is not None for inner in ast.walk(node))
 
 
@@ -101,15 +101,21 @@ def reads_of_own_item(growth: Growth) -> set[int]:
     found: set[int] = set()
     for node in (n for s in growth.body for n in ast.walk(s)):
         match node:
-            case ast.Subscript(value=table, slice=ast.Name(id=name), ctx=ast.Load()) if growth.index and name == growth.index and place_of(table) == growth.place:
+            case ast.Subscript(
+                value=table, slice=ast.Name(id=name), ctx=ast.Load()
+            ) if growth.index and name == growth.index and place_of(table) == growth.place:
                 found.add(id(table))
     return found
 
 
 def as_load(node: ast.expr) -> ast.expr:
+    """The same expression as one that is read: a target and its value on the right then compare alike."""
     text = ast.unparse(node)
     return ast.parse(text, mode="eval").body
 
 
 def key_of(key: ast.expr) -> str | int:
-    return key.value if isinstance(key, ast.Constant) and type(key.value) in {str, int} else "*"
+    """`d["n"]` -> "n", `d[word]` -> "*": the step that an item takes into a table."""
+    if isinstance(key, ast.Constant) and isinstance(key.value, str | int) and not isinstance(key.value, bool):
+        return key.value
+    return "*"

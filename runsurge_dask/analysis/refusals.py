@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 def refuse_frames(body: list[ast.stmt], scope: Scope) -> None:
+    """Refuse what reaches around the body: its frame, a random generator, a reader, somebody else's list."""
     for node in (n for statement in body for n in ast.walk(statement)):
         match node:
             case ast.Await() | ast.AsyncFor() | ast.AsyncWith() | ast.YieldFrom():
@@ -27,9 +28,9 @@ def refuse_frames(body: list[ast.stmt], scope: Scope) -> None:
             case ast.Call(func=ast.Name(id=name)) if name in FRAME_CALLS:
                 raise Carried(node, f"`{name}()` sees or changes the frame it stands in")
             case ast.Call(func=ast.Name(id=name), args=[ast.Name() | ast.Attribute(), *_]) if name in CARRYING_CALLS:
-                _refuse_if_outer(node.args[0], body, f"`{name}` changes `{ast.unparse(node.args[0])}`")  # type: ignore[attr-defined]
+                _refuse_if_outer(node.args[0], body, f"`{name}` changes `{ast.unparse(node.args[0])}`")
             case ast.Call(func=ast.Attribute(attr=name), args=[ast.Name() | ast.Attribute(), *_]) if name in CARRYING_CALLS - {"shuffle"}:
-                _refuse_if_outer(node.args[0], body, f"`{name}` changes `{ast.unparse(node.args[0])}`")  # type: ignore[attr-defined]
+                _refuse_if_outer(node.args[0], body, f"`{name}` changes `{ast.unparse(node.args[0])}`")
             case ast.Call(func=ast.Attribute(attr=name, value=ast.Name() | ast.Attribute() as receiver)) if name in READING_METHODS:
                 _refuse_if_outer(receiver, body, f"`{name}` moves `{ast.unparse(receiver)}`")
             case ast.Call(func=ast.Attribute(attr=name)) if name in SEEDING_CALLS:
@@ -48,6 +49,7 @@ def _refuse_if_outer(node: ast.expr, body: list[ast.stmt], words: str) -> None:
 
 
 def refuse_targets(loop: ast.For, assigned: set[str]) -> None:
+    """Refuse a loop that binds an attribute or an item: `for self.row in data`."""
     del assigned
     for node in ast.walk(loop.target):
         if isinstance(node, ast.Attribute | ast.Subscript):
@@ -73,9 +75,12 @@ def refuse_onlookers(place: tuple[str, ...], body: list[ast.stmt], scope: Scope)
 
 
 def refuse_payload_reads(payload: set[str], body: list[ast.stmt], accumulators: list[Accumulator]) -> None:
+    """Refuse reading, or setting elsewhere, a name that is chosen together with an extreme."""
     names = {a.place for a in accumulators}
     for name in payload:
-        if name in names or any(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load) for s in body for n in ast.walk(s)):
+        if name in names or any(
+            isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load) for s in body for n in ast.walk(s)
+        ):
             raise Carried(body[0], f"`{name}` is chosen together with an extreme, and read again")
         stores = [n for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and n.id == name]
         if len(stores) != 1:
@@ -83,6 +88,7 @@ def refuse_payload_reads(payload: set[str], body: list[ast.stmt], accumulators: 
 
 
 def refuse_shared_names(names: set[str], body: list[ast.stmt], scope: Scope) -> None:
+    """Refuse a body that sets names which the functions it calls read."""
     shared = {name for name in names if scope.is_shared(name)}
     if not shared:
         return

@@ -68,7 +68,7 @@ class _Rewriter(ast.NodeTransformer):
         hoisted, self.hoisted = self.hoisted, outer
         return [*hoisted, *written]
 
-    def statement(self, node: ast.stmt) -> list[ast.stmt]:
+    def statement(self, node: ast.stmt) -> list[ast.stmt]:  # noqa: C901 - one branch a statement form
         as_loop = _reading_loop(node) if isinstance(node, ast.While) else None
         if as_loop is not None:
             node = as_loop
@@ -212,7 +212,10 @@ def _generator_function(node: ast.GeneratorExp, name: str) -> ast.FunctionDef:
 
 
 def _not_a_site(number: int, node: ast.expr, scope: Scope) -> SiteFacts:
-    return SiteFacts(site=number, file=scope.file, line=node.lineno, form="genexp", kind=SplitKind.WHOLE, reason="it runs when its consumer asks", label=ast.unparse(node)[:80])
+    return SiteFacts(
+        site=number, file=scope.file, line=node.lineno, form="genexp", kind=SplitKind.WHOLE, reason="it runs when its consumer asks",
+        label=ast.unparse(node)[:80]
+    )
 
 
 def _lambda(value: ast.expr, near: ast.AST) -> ast.expr:
@@ -221,7 +224,9 @@ def _lambda(value: ast.expr, near: ast.AST) -> ast.expr:
 
 
 def _as_list(node: ast.expr) -> ast.expr:
-    if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp) or (isinstance(node, ast.Call) and _called_name(node) not in {"map", "filter"}):
+    if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp) or (
+        isinstance(node, ast.Call) and _called_name(node) not in {"map", "filter"}
+    ):
         return node
     return ast.copy_location(ast.Call(ast.copy_location(ast.Name("list", ast.Load()), node), [node], []), node)
 
@@ -248,17 +253,21 @@ def _leaves_from_else(loop: ast.For) -> bool:
 
 
 def _own_flow(statements: list[ast.stmt]) -> Iterator[ast.AST]:
-    for node in own_nodes(statements):
-        yield node
+    yield from own_nodes(statements)
 
 
 def _opened(node: ast.For, facts: SiteFacts) -> list[ast.stmt]:
     """The loop as shown in `runner.sites`."""
     name, values = f"__rs_s{facts.site}", f"__rs_v{facts.site}"
-    bound = [*facts.assigned, *(a.place for a in facts.accumulators if a.place and "." not in a.place and a.merge not in GROWING_IN_PLACE), *(p for a in facts.accumulators for p in a.payload)]
+    bound = [
+        *facts.assigned, *(a.place for a in facts.accumulators if a.place and "." not in a.place and a.merge not in GROWING_IN_PLACE),
+        *(p for a in facts.accumulators for p in a.payload)
+    ]
     lines = [f"{name} = __runsurge__.loop({facts.site}, None)", "while True:", "    for _ in None:", "        pass", "    else:"]
     lines += [f"        if {name}.pending:", f"            {values} = {name}.run()"]
-    lines += [line for b in dict.fromkeys(bound) for line in (f"            if {b!r} in {values}:", f"                {b} = {values}[{b!r}]")]
+    lines += [
+        line for b in dict.fromkeys(bound) for line in (f"            if {b!r} in {values}:", f"                {b} = {values}[{b!r}]")
+    ]
     if any(a.merge == "yield" for a in facts.accumulators):
         lines += [f"            yield from {name}.yields", f"            {name}.yields = []"]
     lines += [f"            {values} = None", "            continue", "        pass", "    break", f"{name} = None"]
@@ -326,7 +335,9 @@ def _reading_loop(node: ast.While) -> ast.For | None:
 
 
 def _is_readline(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "readline" and isinstance(node.func.value, ast.Name) and not node.args
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return False
+    return node.func.attr == "readline" and isinstance(node.func.value, ast.Name) and not node.args
 
 
 def _reader(reading: ast.expr) -> ast.expr:

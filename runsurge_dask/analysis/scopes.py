@@ -115,6 +115,7 @@ class Scope:
 
     @property
     def owner(self) -> str:
+        """The name of the function that this is; empty at the top level."""
         return self.function.name if self.function is not None else ""
 
     def live_after(self, loop: ast.stmt) -> set[str] | None:
@@ -129,7 +130,9 @@ class Scope:
                 return True
             if isinstance(statement, SCOPES):
                 continue
-            inner = [getattr(statement, name) for name in ("body", "orelse", "finalbody") if isinstance(getattr(statement, name, None), list)]
+            inner = [
+                getattr(statement, name) for name in ("body", "orelse", "finalbody") if isinstance(getattr(statement, name, None), list)
+            ]
             inner += [part.body for part in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ()))]
             if any(self._continue(block, loop, found) for block in inner):
                 if isinstance(statement, ast.For | ast.While):
@@ -142,6 +145,7 @@ class Scope:
 
     @property
     def body(self) -> list[ast.stmt]:
+        """The statements of the function, or of the file."""
         return self.function.body if self.function is not None else self.tree.body
 
     def declared(self) -> set[str]:
@@ -166,6 +170,7 @@ class Scope:
         return ""
 
     def is_generator(self) -> bool:
+        """Whether the function yields."""
         return self.function is not None and any(isinstance(n, ast.Yield | ast.YieldFrom) for n in own_nodes(self.function.body))
 
 

@@ -112,7 +112,9 @@ def _shared_growth(loop: ast.For, scope: Scope, assigned: set[str]) -> list[Accu
             using = [s for f in functions if name in {n for n, o in scope.mentions.around.get(f.name, ()) if o in owners} for s in f.body]
             accumulator = _explain(place, loop, scope, using)
             if len(place) > 1 or isinstance(accumulator, Growth) or accumulator.merge not in _IN_PLACE:
-                raise Carried(function, f"`{function.name}`, called here, changes `{'.'.join(place)}`, and what that does depends on earlier rows")
+                raise Carried(
+                    function, f"`{function.name}`, called here, changes `{'.'.join(place)}`, and what that does depends on earlier rows"
+                )
             found[name] = replace(accumulator, is_shared=True)
     return list(found.values())
 
@@ -182,7 +184,9 @@ def _live_names(names: set[str], loop: ast.For, scope: Scope) -> set[str]:
 def facts_of_loop(number: int, loop: ast.For, scope: Scope) -> SiteFacts:
     """Everything a run needs to know of one loop."""
     verdict = classify_loop(loop, scope)
-    facts = SiteFacts(site=number, file=scope.file, line=loop.lineno, form="for", kind=verdict.kind, reason=verdict.reason, label=label_of(loop))
+    facts = SiteFacts(
+        site=number, file=scope.file, line=loop.lineno, form="for", kind=verdict.kind, reason=verdict.reason, label=label_of(loop)
+    )
     if verdict.kind in {SplitKind.FOLD, SplitKind.WHOLE}:
         return facts
     return replace(
@@ -198,4 +202,5 @@ def facts_of_loop(number: int, loop: ast.For, scope: Scope) -> SiteFacts:
 
 
 def label_of(node: ast.AST) -> str:
+    """How a report names this place: its first line."""
     return ast.unparse(node).splitlines()[0][:80]

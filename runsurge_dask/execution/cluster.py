@@ -44,9 +44,17 @@ class EmbeddedCluster:
         self._scratch = tempfile.TemporaryDirectory(prefix="runsurge-")
 
         logging.getLogger("distributed").setLevel(logging.ERROR)
-        settings: dict[str, Any] = {"temporary_directory": self._scratch.name, "distributed.worker.memory.target": False, "distributed.worker.memory.spill": False, "distributed.worker.memory.pause": False, "distributed.worker.memory.terminate": False, "distributed.scheduler.work-stealing": True, "distributed.admin.system-monitor.gil.enabled": False, "distributed.admin.large-graph-warning-threshold": "1TB"}
+        settings: dict[str, Any] = {
+            "temporary_directory": self._scratch.name, "distributed.worker.memory.target": False, "distributed.worker.memory.spill": False,
+            "distributed.worker.memory.pause": False, "distributed.worker.memory.terminate": False,
+            "distributed.scheduler.work-stealing": True, "distributed.admin.system-monitor.gil.enabled": False,
+            "distributed.admin.large-graph-warning-threshold": "1TB"
+        }
         self._config = dask.config.set(settings)
-        self._cluster = LocalCluster(processes=False, n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", memory_limit=0, silence_logs=logging.ERROR)
+        self._cluster = LocalCluster(
+            processes=False, n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", memory_limit=0,
+            silence_logs=logging.ERROR
+        )
         self.client = Client(self._cluster, set_as_default=False)
         self.slots = [RunnerSlot(host) for _ in range(workers)]
         for worker, slot in zip(self._cluster.workers.values(), self.slots, strict=True):
@@ -61,8 +69,9 @@ class EmbeddedCluster:
     def wait(self, future: Any, channel: socket.socket) -> bool:
         """Wait for a future; False where the driver spoke (or died) first."""
         future.add_done_callback(lambda _: os.write(self._wake_write, b"."))
+        watched: list[Any] = [self.wake_read, channel]
         while not future.done():
-            ready, _, _ = select.select([self.wake_read, channel], [], [])
+            ready, _, _ = select.select(watched, [], [])
             if channel in ready:
                 return False
             os.read(self.wake_read, 4096)

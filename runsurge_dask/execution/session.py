@@ -101,8 +101,14 @@ class Session:
 
     def _header(self) -> wire.Header:
         path = os.path.abspath(self.program.file)
-        options = {"chunks": self.options.chunks, "exact": self.exact, "worth_seconds": self.options.worth_seconds, "seeded": self.program.is_seeding, "caches_are_seen": self.program.is_looking_into_caches}
-        return {"path": path, "script": self.program.file, "argv": list(self.argv), "cwd": self.cwd, "stdout": self.stdout, "stderr": self.stderr, "entry": self.program.entry, "options": options}
+        options = {
+            "chunks": self.options.chunks, "exact": self.exact, "worth_seconds": self.options.worth_seconds,
+            "seeded": self.program.is_seeding, "caches_are_seen": self.program.is_looking_into_caches
+        }
+        return {
+            "path": path, "script": self.program.file, "argv": list(self.argv), "cwd": self.cwd, "stdout": self.stdout,
+            "stderr": self.stderr, "entry": self.program.entry, "options": options
+        }
 
     def _payload(self) -> bytes:
         program = self.program

@@ -6,7 +6,10 @@ watched while a chunk runs (see `runner.chunk`).
 
 from __future__ import annotations
 
-CONSUMERS = frozenset({"list", "tuple", "sorted", "frozenset", "deque", "fsum", "OrderedDict", "join", "writelines", "writerows", "array", "Series", "mean", "median", "stdev", "pstdev", "fmean", "nlargest", "nsmallest", "set", "dict", "reduce"})  # fmt: skip
+CONSUMERS = frozenset({
+    "list", "tuple", "sorted", "frozenset", "deque", "fsum", "OrderedDict", "join", "writelines", "writerows", "array", "Series", "mean",
+    "median", "stdev", "pstdev", "fmean", "nlargest", "nsmallest", "set", "dict", "reduce"
+})  # fmt: skip
 """Calls that take every element of an iterable argument once, in order, before anything else happens."""
 
 REDUCING_BUILTINS = frozenset({"sum", "min", "max", "any", "all", "Counter"})
@@ -15,13 +18,17 @@ REDUCING_BUILTINS = frozenset({"sum", "min", "max", "any", "all", "Counter"})
 MUTATORS = frozenset(
     {
         "append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse", "add", "discard", "update", "popitem", "setdefault",
-        "appendleft", "extendleft", "popleft", "rotate", "subtract", "intersection_update", "difference_update", "symmetric_difference_update",
+        "appendleft", "extendleft", "popleft", "rotate", "subtract", "intersection_update", "difference_update",
+        "symmetric_difference_update",
         "move_to_end", "fill", "put", "partition", "resize", "itemset", "push", "send", "throw", "seed", "shuffle",
     }
 )  # fmt: skip
 """Methods that change their receiver."""
 
-CARRYING_CALLS = frozenset({"next", "heappush", "heappop", "heappushpop", "heapreplace", "heapify", "insort", "insort_left", "insort_right", "shuffle", "setattr", "delattr"})  # fmt: skip
+CARRYING_CALLS = frozenset({
+    "next", "heappush", "heappop", "heappushpop", "heapreplace", "heapify", "insort", "insort_left", "insort_right", "shuffle", "setattr",
+    "delattr"
+})  # fmt: skip
 """Functions that change their first argument."""
 
 FRAME_CALLS = frozenset({"locals", "globals", "exec", "eval", "vars", "breakpoint", "__import__", "super", "dir", "input", "exit", "quit"})

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from runsurge_dask.runner.frames.tables import DATE_ATTRIBUTES, DATE_METHODS, FRAME_ROWS, GROUP_REDUCTIONS, REDUCTIONS, SERIES_ROWS, STRING_ROWS
+from runsurge_dask.runner.frames.tables import (
+    DATE_ATTRIBUTES,
+    DATE_METHODS,
+    FRAME_ROWS,
+    GROUP_REDUCTIONS,
+    REDUCTIONS,
+    SERIES_ROWS,
+    STRING_ROWS,
+)
 
 READERS = frozenset({"read_csv"})
 """Calls that give a frame whose rows can be read in pieces."""

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 Key = tuple[str, int]
 
 
-def lower_stage(*, run: str, stage: int, specs: Sequence[Header], surroundings: bytes, items: Sequence[bytes]) -> tuple[dict[Key, Any], list[Key]]:
+def lower_stage(
+    *, run: str, stage: int, specs: Sequence[Header], surroundings: bytes, items: Sequence[bytes]
+) -> tuple[dict[Key, Any], list[Key]]:
     """The graph of one stage, and the keys of its chunks in the order of the data."""
     digest = hashlib.blake2b(f"{run}/{stage}/".encode() + surroundings, digest_size=12).hexdigest()
     shared: Key = (f"surroundings-{digest}", 0)
@@ -37,5 +39,6 @@ def lower_stage(*, run: str, stage: int, specs: Sequence[Header], surroundings: 
 
 def run_chunk(digest: str, spec: Header, surroundings: bytes, items: bytes) -> tuple[Header, list[bytes]]:
     """The only thing a Dask worker ever runs: hand one chunk to its runner slot and bring back the sealed answer."""
-    answer: tuple[Header, list[bytes]] = get_worker().runner_slot.run(digest, spec, surroundings, items)
+    worker: Any = get_worker()
+    answer: tuple[Header, list[bytes]] = worker.runner_slot.run(digest, spec, surroundings, items)
     return answer

@@ -89,7 +89,7 @@ def finished_value(fact: Accumulator, value: Any) -> Any:
     return value
 
 
-def join(fact: Accumulator, current: Any, part: Any, *, exact: bool) -> Any:
+def join(fact: Accumulator, current: Any, part: Any, *, exact: bool) -> Any:  # noqa: ARG001 - asked for like `check_join`
     """The driver's value after one more chunk; containers grow in place, as they would have.
 
     Raises:
@@ -160,7 +160,7 @@ def _check_alike(paths: tuple[Path, ...], current: Any, part: Any) -> None:
 def join_scalar(fact: Accumulator, current: Any, part: Any) -> Any:
     """Join for values without inner structure."""
     if fact.merge is Merge.SUM:
-        if type(current).__module__ == "numpy" and getattr(current, "ndim", 0):
+        if type(current).__module__ == "numpy" and bool(getattr(current, "ndim", 0)):
             current += part
             return current
         return current + part
@@ -175,7 +175,9 @@ def join_scalar(fact: Accumulator, current: Any, part: Any) -> Any:
         Merge.BOOL_OR: lambda a, b: a or b,
         Merge.BOOL_AND: lambda a, b: a and b,
     }
-    _refuse_unless(isinstance(part, int | set | frozenset) or part is None or fact.merge in {Merge.BOOL_OR, Merge.BOOL_AND}, "bits of this type")
+    _refuse_unless(
+        isinstance(part, int | set | frozenset) or part is None or fact.merge in {Merge.BOOL_OR, Merge.BOOL_AND}, "bits of this type"
+    )
     return operations[fact.merge](current, part)
 
 

@@ -147,8 +147,7 @@ class Block:
 
 
 def _user_modules(watched: Mapping[str, Any]) -> dict[str, types.ModuleType]:
-    modules = {v.__name__: v for v in watched.values() if isinstance(v, types.ModuleType) and v.__spec__ is None}
-    return modules
+    return {v.__name__: v for v in watched.values() if isinstance(v, types.ModuleType) and v.__spec__ is None}
 
 
 def _cannot_change(value: Any) -> bool:
@@ -215,9 +214,7 @@ class _Counting:
         self.count = 0
 
     def __iter__(self) -> Any:
-        count = 0
-        for record in self._records:
-            count += 1
+        for count, record in enumerate(self._records, 1):
             self.count = count
             yield record
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from cloudpickle import cloudpickle
 
 from runsurge_dask.runner.escape import CannotShip, Escape, Hidden
-from runsurge_dask.runner.sinks import CaptureSink, SinkSet, is_write_only
+from runsurge_dask.runner.sinks import CaptureSink, SinkSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -31,7 +31,10 @@ PROTOCOL = 5
 HIDDEN = "#hidden"
 """The stand-in of the collection that is being cut."""
 ATOMIC = frozenset({int, float, str, bytes, bool, complex, type(None), type(Ellipsis), range})
-_FROZEN = frozenset({types.MappingProxyType, types.GetSetDescriptorType, types.MemberDescriptorType, types.MethodDescriptorType, types.WrapperDescriptorType, property, types.CodeType})
+_FROZEN = frozenset({
+    types.MappingProxyType, types.GetSetDescriptorType, types.MemberDescriptorType, types.MethodDescriptorType,
+    types.WrapperDescriptorType, property, types.CodeType
+})
 _REACHABLE_LIMIT = 200_000
 """More objects than this around a block are not searched for aliases: the block then runs whole."""
 
@@ -69,6 +72,7 @@ class EnvironmentPickler(cloudpickle.Pickler):  # type: ignore[misc]
         return ("stand-in", local)
 
     def reducer_override(self, obj: Any) -> Any:
+        """How an object of the script leaves the driver, where pickling it as usual would not do."""
         if self._settles_classes and isinstance(obj, type):
             copyreg._slotnames(obj)  # type: ignore[attr-defined]  # noqa: SLF001 - pickling an instance would add this later
         if isinstance(obj, io.IOBase):
@@ -100,6 +104,7 @@ class EnvironmentUnpickler(pickle.Unpickler):
         self._stand_ins = stand_ins
 
     def persistent_load(self, pid: Any) -> object:
+        """A stand-in becomes the chunk's own object."""
         return Hidden() if pid[1] == HIDDEN else self._stand_ins[pid[1]]
 
 
@@ -110,6 +115,7 @@ class ResultPickler(cloudpickle.Pickler):  # type: ignore[misc]
         super().__init__(file, protocol=PROTOCOL)
 
     def reducer_override(self, obj: Any) -> Any:
+        """How a result leaves the chunk, where pickling it as usual would not do."""
         if isinstance(obj, type) and obj in cloudpickle._DYNAMIC_CLASS_TRACKER_BY_CLASS:  # noqa: SLF001
             return _class_by_tracker, (cloudpickle._DYNAMIC_CLASS_TRACKER_BY_CLASS[obj],)  # noqa: SLF001
         if isinstance(obj, CaptureSink):
@@ -166,7 +172,9 @@ def load_results(blob: bytes, resolve: Callable[[Any], object] | None = None) ->
     return unpickler.load()
 
 
-def reachable_mutables(roots: Iterable[object], skipped: object = None, *, with_tuples: bool = False) -> set[int] | None:
+def reachable_mutables(  # noqa: C901 - one walk, with the kinds of objects it may pass by
+    roots: Iterable[object], skipped: object = None, *, with_tuples: bool = False
+) -> set[int] | None:
     """Ids of the mutable objects that user data reach from `roots`; None if there are too many to look at.
 
     Library modules and classes are not entered: results cannot hold their inside by accident. `skipped` is not, either.

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 def prepare_process() -> None:
     """Make this process one in which user code can only compute."""
-    sys.stdout, sys.stderr = CaptureSink(STDOUT), CaptureSink(STDERR)  # type: ignore[assignment]
-    sys.stdin = NoInput()  # type: ignore[assignment]
+    sys.stdout, sys.stderr = CaptureSink(STDOUT), CaptureSink(STDERR)
+    sys.stdin = NoInput()
     signal.signal(signal.SIGTERM, _stop)
     random.seed()
     if "numpy" in sys.modules:
@@ -55,7 +55,7 @@ def enter_surroundings(surroundings: Mapping[str, Any]) -> None:
     sys.setrecursionlimit(surroundings["recursion_limit"])
     logging.root.setLevel(surroundings["log_levels"].get("", logging.WARNING))
     logging.root.handlers[:] = [_Forward()] if surroundings["has_log_handlers"] else []
-    logging.Logger.callHandlers = _forward_record  # type: ignore[method-assign]
+    logging.Logger.callHandlers = _forward_record  # type: ignore[method-assign, assignment]
     logging.basicConfig = _note_configuration
     logging.disable(surroundings["log_disabled"])
     for name, level in surroundings["log_levels"].items():
@@ -86,6 +86,7 @@ def _note_configuration(**settings: Any) -> None:
 
 
 def random_state() -> Any:
+    """Where the global random generators stand."""
     numpy = sys.modules.get("numpy")
     if numpy is None:
         return random.getstate()
@@ -94,6 +95,7 @@ def random_state() -> Any:
 
 
 def capture_warnings(filters: Sequence[tuple[Any, ...]]) -> None:
+    """Warnings go to the driver, whose filters are the real ones."""
     warnings.simplefilter("always")
     if any(entry[0] == "error" for entry in filters):
         raise Escape("the script turns warnings into errors")

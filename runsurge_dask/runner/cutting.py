@@ -78,6 +78,7 @@ class Cutting:
 
     @property
     def is_forced(self) -> bool:
+        """Whether this is cut without asking if that is worth it."""
         return self.is_asked_for or bool(self.runtime.options["chunks"])
 
     @property
@@ -156,10 +157,8 @@ class Cutting:
         """The plain records from this cut to the end, `index` of them having been given before."""
         source = self.known_source
         assert source.resume is not None
-        if self.is_decoding_error and cut > source.first:
-            records = source.reread(index)
-        else:
-            records = source.resume(cut)
+        is_read_again = self.is_decoding_error and cut > source.first
+        records = source.reread(index) if is_read_again else source.resume(cut)
         return enumerate(records, source.wraps[0][1] + index) if source.wraps else iter(records)
 
     def chain(self) -> list[Cutting]:
@@ -200,7 +199,10 @@ class Cutting:
             return first, index
         cuts: list[int] = proposal["cuts"]
         specs, blobs = self._chunks(cuts, index, proposal)
-        wire.send(runtime.channel, {"op": "run", "site": facts.site, "specs": specs, "lines": [o.facts.line for o in operations]}, [stage, *blobs])
+        wire.send(
+            runtime.channel, {"op": "run", "site": facts.site, "specs": specs, "lines": [o.facts.line for o in operations]},
+            [stage, *blobs]
+        )
         number, index = self._collect(specs, operations, sinks, needs_index=needs_index)
         consumer.is_complete = number == len(specs)
         return cuts[number], index

@@ -178,7 +178,9 @@ class _UserModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self.modules = modules
         self.runtime = runtime
 
-    def find_spec(self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None) -> importlib.machinery.ModuleSpec | None:
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
         del path, target
         if name not in self.modules:
             return None

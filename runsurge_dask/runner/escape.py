@@ -21,7 +21,7 @@ class Escape(BaseException):
         Escape.last = self
 
 
-class CannotShip(Exception):
+class CannotShip(Exception):  # noqa: N818 - a refusal, not an error
     """A value cannot leave its process, or must not."""
 
     def __init__(self, reason: str) -> None:

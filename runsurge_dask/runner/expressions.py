@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 class Expression(Cutting):
     """One evaluation of such an expression."""
 
-    def __init__(self, runtime: Runtime, facts: SiteFacts, iterable: Any, as_written: Callable[[Any], Any], partial: Callable[[Any], Any] | None = None) -> None:
+    def __init__(
+        self, runtime: Runtime, facts: SiteFacts, iterable: Any, as_written: Callable[[Any], Any],
+        partial: Callable[[Any], Any] | None = None
+    ) -> None:
         super().__init__(runtime, facts, iterable)
         self.as_written = as_written
         self.partial = partial or as_written

@@ -25,7 +25,7 @@ class SourceFile(io.TextIOWrapper):
     newline_mode: str | None
     mode: str
 
-    def __next__(self) -> str:
+    def __next__(self) -> str:  # type: ignore[override]
         line = self.readline()
         if not line:
             raise StopIteration
@@ -84,6 +84,7 @@ class OutputFiles:
         self._spoiled: list[tuple[str, int | None]] = []
 
     def open(self, path: Any, mode: str, rest: tuple[Any, ...]) -> Any:
+        """Open a file for writing; special files (pipes, terminals) as the built-in `open` does."""
         size_before = os.path.getsize(path) if "a" in mode and os.path.isfile(path) else None
         is_special = os.path.exists(path) and not os.path.isfile(path)
         if is_special:
@@ -140,7 +141,7 @@ class _Spoilable:
     owner: OutputFiles
     entry: tuple[str, int | None]
 
-    def __exit__(self, kind: Any, *rest: object) -> Any:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> Any:
         if kind is not None and not issubclass(kind, GeneratorExit):
             self.owner.note_spoiled(self.entry)
         return super().__exit__(kind, *rest)  # type: ignore[misc]
@@ -156,8 +157,8 @@ class _Binary(_Spoilable, io.BufferedWriter):
 
 def install() -> None:
     """Make the script's `open`, and that of libraries, ours; for the driver process only."""
-    builtins.open = open_file  # type: ignore[assignment]
-    io.open = open_file  # type: ignore[assignment]
+    builtins.open = open_file
+    io.open = open_file
 
 
 def underlying_file(iterable: Any) -> SourceFile | None:

@@ -87,7 +87,7 @@ def _replace_joblib(runtime: Runtime, owner: type) -> None:
             return original(self, iterable)
         return _plan(runtime, facts, list(iterable), lambda left: list(original(self, list(left))))
 
-    owner.__call__ = planned  # type: ignore[assignment]
+    owner.__call__ = planned  # type: ignore[method-assign]
 
 
 def _site_here(runtime: Runtime) -> SiteFacts | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,7 @@ def _count(file: Any, needle: bytes, start: int, end: int) -> int:
 def count_lines(path: str, cuts: Sequence[int]) -> list[int]:
     """Line feeds in each of the runs between the cuts."""
     with open(path, "rb") as file:
-        return [_count(file, b"\n", a, b) for a, b in zip(cuts, cuts[1:], strict=False)]
+        return [_count(file, b"\n", a, b) for a, b in itertools.pairwise(cuts)]
 
 
 def read_chunk(spec: Mapping[str, Any], items: Sequence[Any] | None) -> Iterator[Any]:

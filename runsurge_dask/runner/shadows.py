@@ -22,8 +22,10 @@ _STOPPED = frozenset(
         "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.chmod", "os.chown", "os.link", "os.symlink", "os.truncate", "os.utime",
         "os.chdir", "os.system", "os.exec", "os.fork", "os.forkpty", "os.kill", "os.killpg", "os.posix_spawn", "os.putenv", "os.unsetenv",
         "shutil.copyfile", "shutil.copymode", "shutil.copystat", "shutil.copytree", "shutil.move", "shutil.rmtree", "shutil.make_archive",
-        "subprocess.Popen", "socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg", "sqlite3.connect", "pty.spawn", "webbrowser.open",
-        "ftplib.connect", "smtplib.connect", "urllib.Request", "http.client.connect", "tempfile.mkstemp", "tempfile.mkdtemp", "signal.pthread_kill",
+        "subprocess.Popen", "socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg", "sqlite3.connect", "pty.spawn",
+        "webbrowser.open",
+        "ftplib.connect", "smtplib.connect", "urllib.Request", "http.client.connect", "tempfile.mkstemp", "tempfile.mkdtemp",
+        "signal.pthread_kill",
     }
 )  # fmt: skip
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -63,8 +65,8 @@ def drop() -> None:
 
 def install() -> None:
     """Put the watch in place; for a chunk child only, and for good."""
-    builtins.open = _shadowed_open  # type: ignore[assignment]
-    io.open = _shadowed_open  # type: ignore[assignment]
+    builtins.open = _shadowed_open
+    io.open = _shadowed_open
     sys.addaudithook(_watch)
 
 

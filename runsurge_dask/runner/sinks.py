@@ -31,12 +31,14 @@ class Journal:
         self.entries: list[tuple[int, list[Any]]] = []
 
     def note(self, sink: int, text: object) -> None:
+        """Remember what was written to a sink."""
         if self.entries and self.entries[-1][0] == sink:
             self.entries[-1][1].append(text)
         else:
             self.entries.append((sink, [text]))
 
     def take(self) -> list[tuple[int, list[Any]]]:
+        """Everything noted so far, in order; the journal is empty then."""
         entries, self.entries = self.entries, []
         return [(sink, _join(texts)) for sink, texts in entries]
 
@@ -55,10 +57,12 @@ class CaptureSink:
         self.index = index
 
     def write(self, text: Any) -> int:
+        """Note it for the driver."""
         Journal.current.note(self.index, text)
         return len(text)
 
     def writelines(self, lines: Iterable[Any]) -> None:
+        """Note them for the driver."""
         for line in lines:
             Journal.current.note(self.index, line)
 
@@ -66,9 +70,11 @@ class CaptureSink:
         """Nothing to do: the driver flushes the real file."""
 
     def writable(self) -> bool:
+        """It is there to be written to."""
         return True
 
     def isatty(self) -> bool:
+        """Nobody looks at it."""
         return False
 
     def __getattr__(self, name: str) -> Any:

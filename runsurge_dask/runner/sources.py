@@ -25,9 +25,11 @@ from runsurge_dask.runner.files import SourceFile
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-ASCII_BASED = frozenset({"utf-8", "utf-8-sig", "ascii", "iso8859-1", "cp1252", "iso8859-15", "cp1250", "cp1251", "cp437", "cp850", "latin-1"})
+ASCII_BASED = frozenset(
+    {"utf-8", "utf-8-sig", "ascii", "iso8859-1", "cp1252", "iso8859-15", "cp1250", "cp1251", "cp437", "cp850", "latin-1"}
+)
 """Encodings in which the byte of a line feed can be nothing else."""
-_DICT_VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
+_DICT_VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
 _EXACT_SEQUENCES = (list, tuple, range, deque, set, frozenset, dict, str, *_DICT_VIEWS)
 MAX_ITEMS_LISTED = 50_000_000
 
@@ -50,10 +52,12 @@ class CsvReader:
 
     @property
     def dialect(self) -> Any:
+        """What `csv` understood of the arguments."""
         return self.reader.dialect
 
     @property
     def line_num(self) -> int:
+        """Lines read so far, those that chunks have read among them."""
         return self.reader.line_num + sum(_count_lines(*gap) for gap in self.gaps)
 
 
@@ -88,8 +92,8 @@ def _rebuild_writer(file: Any, args: Any, kwargs: Any) -> CsvWriter:
 
 def install() -> None:
     """Make `csv.reader` and `csv.writer` ours; for the driver process only."""
-    csv.reader = CsvReader  # type: ignore[assignment, misc]
-    csv.writer = CsvWriter  # type: ignore[assignment, misc]
+    csv.reader = CsvReader  # type: ignore[assignment]
+    csv.writer = CsvWriter  # type: ignore[assignment]
 
 
 @dataclass(slots=True)
@@ -125,6 +129,7 @@ class Source:
 
     @property
     def is_file(self) -> bool:
+        """Whether chunks read their records from a file themselves."""
         return self.kind not in {"items", "stream"}
 
     def reread(self, count: int) -> Iterator[Any]:
@@ -190,7 +195,7 @@ def describe(iterable: Any) -> Source | None:  # noqa: PLR0911 - a table of type
 def _describe_items(items: Any, owner: Any) -> Source:
     source = Source("items", items=items)
 
-    def resume(index: int) -> Iterator[Any]:
+    def resume(index: int) -> Any:
         records = iter(owner)
         for _ in itertools.islice(records, index):
             pass
@@ -214,7 +219,7 @@ def _describe_iterator(iterator: Any) -> Source | None:
     source = Source("items", items=items)
     given = 0
 
-    def resume(index: int) -> Iterator[Any]:
+    def resume(index: int) -> Any:
         nonlocal given
         for _ in itertools.islice(iterator, index - given):
             given += 1
@@ -356,9 +361,10 @@ def _csv_arguments(reader: CsvReader) -> dict[str, Any] | None:
     return None if arguments["escapechar"] else arguments
 
 
-def _refused(source: Source | None) -> None:
+def _refused(source: Source | None) -> Source | None:
     if source is not None:
         source.release()
+    return None
 
 
 def _wrap(source: Source | None, wrap: tuple[str, Any]) -> Source | None:

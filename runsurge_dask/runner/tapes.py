@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from runsurge_dask.runner.escape import Escape
 from runsurge_dask.runner.facts import Accumulator, Merge
@@ -68,14 +68,16 @@ class Additions:
         self.found: dict[Any, None] = {}
 
     def add(self, item: Any) -> None:
+        """As `set.add`."""
         self.found.setdefault(item)
 
     def update(self, *others: Any) -> None:
+        """As `set.update`."""
         for other in others:
             for item in other:
                 self.found.setdefault(item)
 
-    def __ior__(self, other: Any) -> Additions:
+    def __ior__(self, other: Any) -> Self:
         self.update(other)
         return self
 
@@ -99,6 +101,7 @@ class Stores:
             self._own[key] = value
 
     def update(self, other: Any) -> None:
+        """As `dict.update`."""
         for key in other:
             self[key] = other[key]
 

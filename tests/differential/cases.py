@@ -44,7 +44,10 @@ def load_case(path: Path) -> Case:
     _, *parts = SECTION.split(path.read_text(encoding="utf-8"))
     files = dict(zip(parts[::2], parts[1::2], strict=True))
     facts = tomllib.loads(files.pop("case"))
-    return Case(name=f"{path.parent.name}/{path.stem}", expect=facts["expect"], kind=facts["kind"], where=facts["where"], why=facts["why"], files=files)
+    return Case(
+        name=f"{path.parent.name}/{path.stem}", expect=facts["expect"], kind=facts["kind"], where=facts["where"], why=facts["why"],
+        files=files
+    )
 
 
 def lay_out(case: Case, folder: Path) -> None:

@@ -54,7 +54,9 @@ class Bench:
 
     def run_plain(self, folder: Path, *, script: str = "script.py") -> Answer:
         """`python script.py`, with everything it leaves."""
-        done = subprocess.run([sys.executable, script], cwd=folder, env=self.environment, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run(
+            [sys.executable, script], cwd=folder, env=self.environment, capture_output=True, stdin=subprocess.DEVNULL, check=False
+        )
         return Answer(done.returncode, done.stdout, done.stderr, _files(folder))
 
     def run_planned(self, folder: Path, *, chunks: int, script: str = "script.py", exact: bool = False) -> tuple[Answer, list[StageReport]]:
@@ -91,8 +93,8 @@ def differences(plain: Answer, planned: Answer, folders: tuple[Path, Path]) -> l
     if plain.status != planned.status:
         found.append(f"exit status {planned.status}, not {plain.status}")
     names = [str(folder).encode() for folder in folders]
-    for name, one, other in (("stdout", plain.stdout, planned.stdout), ("stderr", plain.stderr, planned.stderr)):
-        one, other = one.replace(names[0], b""), other.replace(names[1], b"")
+    for name, plain_text, planned_text in (("stdout", plain.stdout, planned.stdout), ("stderr", plain.stderr, planned.stderr)):
+        one, other = plain_text.replace(names[0], b""), planned_text.replace(names[1], b"")
         if not same_text(one, other):
             found.append(f"{name} differs: {_first_difference(one, other)}")
     if plain.status == 0 and set(plain.files) != set(planned.files):
@@ -111,7 +113,9 @@ def same_text(one: bytes, other: bytes) -> bool:
     if NUMBER.sub(b"#", one) != NUMBER.sub(b"#", other):
         return False
     pairs = zip(NUMBER.findall(one), NUMBER.findall(other), strict=True)
-    return all(a == b or (_is_float(a) and _is_float(b) and math.isclose(float(a), float(b), rel_tol=TOLERANCE, abs_tol=1e-15)) for a, b in pairs)
+    return all(
+        a == b or (_is_float(a) and _is_float(b) and math.isclose(float(a), float(b), rel_tol=TOLERANCE, abs_tol=1e-15)) for a, b in pairs
+    )
 
 
 def _is_float(text: bytes) -> bool:

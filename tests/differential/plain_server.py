@@ -54,7 +54,7 @@ def become_script(folder: str, stdout: str, stderr: str) -> NoReturn:
         exec(compile(source, path, "exec", dont_inherit=True), vars(main))
     except SystemExit:
         raise
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - the interpreter's own hook prints it, without the frame of this function
         kind, error, trace = sys.exc_info()
         assert kind is not None
         assert error is not None

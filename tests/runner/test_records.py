@@ -38,7 +38,10 @@ def test_runs_of_items_cover_all_of_them_once(count: int, chunks: int) -> None:
 
 
 @WITH_FILES
-@given(lines=st.lists(st.sampled_from(["a", "bé", "", "long " * 9]), max_size=30), end=st.sampled_from(["\n", "\r\n"]), last=st.booleans(), chunks=CHUNKS)
+@given(
+    lines=st.lists(st.sampled_from(["a", "bé", "", "long " * 9]), max_size=30), end=st.sampled_from(["\n", "\r\n"]), last=st.booleans(),
+    chunks=CHUNKS
+)
 def test_chunks_of_lines_are_the_lines(tmp_path: Path, lines: list[str], end: str, last: bool, chunks: int) -> None:  # noqa: FBT001
     path = tmp_path / "lines.txt"
     content = end.join(lines) + (end if last else "")

@@ -45,7 +45,7 @@ def operands(value: Any, rows: Rowset, source: FrameSource, *, calls: bool = Fal
         return type(value)(operands(item, rows, source, calls=calls, depth=depth - 1) for item in value)
     if depth and type(value) is dict:
         return {key: operands(item, rows, source, calls=calls, depth=depth - 1) for key, item in value.items()}
-    if calls and isinstance(value, types.FunctionType | types.BuiltinFunctionType | types.MethodType) or (calls and callable(value)):
+    if (calls and isinstance(value, types.FunctionType | types.BuiltinFunctionType | types.MethodType)) or (calls and callable(value)):
         return value
     raise Refused
 

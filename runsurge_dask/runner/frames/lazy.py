@@ -219,7 +219,7 @@ def _user_place(source: FrameSource) -> tuple[str, int] | None:
     first_lines: dict[tuple[str, int], int] = source.runtime.first_lines  # type: ignore[attr-defined]
     frame = sys._getframe(1)  # noqa: SLF001 - the line of the script that called us
     while frame is not None:
-        place = (frame.f_code.co_filename, frame.f_lineno)
+        place = (os.path.abspath(frame.f_code.co_filename), frame.f_lineno)
         if place in first_lines:
             return place[0], first_lines[place]
         frame = frame.f_back  # type: ignore[assignment]

@@ -7,20 +7,15 @@ from __future__ import annotations
 
 import sys
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from runsurge_dask.runner.frames import tables
 from runsurge_dask.runner.frames.building import MISSING, extend, filtered, from_outside, is_open
-from runsurge_dask.runner.frames.nodes import Node
 from runsurge_dask.runner.frames.lazy import LazyFrame, LazySeries, as_pandas, change, is_lazy, materialise, node_of, source_of, wrap
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-Attempt = "Callable[..., Any]"
+from runsurge_dask.runner.frames.nodes import Node
 
 
 def install_method(kind: type, name: str, attempt: Any) -> None:
@@ -287,8 +282,6 @@ def _map(lazy: Any, arg: Any, *args: Any, **kwargs: Any) -> Any:
     if isinstance(lazy, LazySeries) and not args and not kwargs:
         if type(arg) is dict and len(arg) < 100_000:  # noqa: PLR2004 - a table that is cheap to send with every chunk
             return extend(lazy, "method:map", (dict(arg),), now=True)
-        if isinstance(arg, pd.Series) and not is_lazy(arg) and arg.index.is_unique:
-            return extend(lazy, "method:map", (arg.to_dict(),), now=True) if arg.dtype != object and False else MISSING
     if callable(arg):
         return extend(lazy, "method:map", (arg, *args), kwargs, now=True, calls=True)
     return MISSING
@@ -319,11 +312,6 @@ def _set_columns(lazy: Any, labels: Any) -> Any:
     if not isinstance(labels, list | pd.Index) or not all(isinstance(name, str) for name in labels):
         return MISSING
     return _changed(lazy, extend(lazy, "setattr:columns", (list(labels),)))
-
-
-def _dtypes(lazy: Any) -> Any:
-    del lazy
-    return MISSING
 
 
 def _name(lazy: Any) -> Any:

@@ -31,7 +31,7 @@ RUNNING = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn
 
 def install(runtime: Runtime) -> None:
     """Make `pandas.read_csv` ours, now or when the script imports pandas."""
-    facts = {(site.file, site.line): site for site in runtime.sites.values() if site.form == "frame"}
+    facts = {(os.path.abspath(site.file), site.line): site for site in runtime.sites.values() if site.form == "frame"}
     if not facts:
         return
     runtime.frame_sites = facts  # type: ignore[attr-defined]
@@ -137,7 +137,7 @@ def _index_kind(arguments: Mapping[str, Any]) -> str:
 
 
 def _place(runtime: Runtime, frame: Any) -> tuple[str, int] | None:
-    place = (frame.f_code.co_filename, frame.f_lineno)
+    place = (os.path.abspath(frame.f_code.co_filename), frame.f_lineno)
     first: dict[tuple[str, int], int] = runtime.first_lines  # type: ignore[attr-defined]
     return (place[0], first[place]) if place in first else None
 

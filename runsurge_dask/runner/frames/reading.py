@@ -173,8 +173,6 @@ def _settle_dates(table: TextTable, first: pd.DataFrame, every: pd.DataFrame) ->
     if len(set(formats.values())) > 1:
         raise Unsupported("date columns of several formats")
     with_format = {**table.arguments, "date_format": next(iter(formats.values()))}
-    again = TextTable(table.path, with_format, table.head, table.stamp, table.separator, table.encoding, table.columns)
-    del again
     table.arguments = with_format
     if not all(dtype.kind == "M" for dtype in _dtypes_of(first, columns)):
         raise Unsupported("a date column that is no date")
@@ -267,7 +265,7 @@ def widened_types(table: TextTable, reports: list[dict[str, Any]]) -> dict[str, 
 
 
 def check_pieces(table: TextTable, reports: list[dict[str, Any]], rows: list[int]) -> None:
-    """pandas infers types in pieces of its own: in each of them the type must be that of the whole.
+    """Pandas infers types in pieces of its own: in each of them the type must be that of the whole.
 
     Raises:
         Escape: some piece may have another type.

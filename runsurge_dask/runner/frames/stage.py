@@ -132,7 +132,7 @@ class FrameSource:
         start, end = len(self.table.head), self.table.stamp[0]
         proposal, _ = self.runtime.ask(
             {"op": "propose", "site": self.facts.site, "source": "table", "start": start, "end": end, "path": self.table.path,
-             "seconds_per_unit": seconds_per_byte, "needs_index": False, "quote": '"'}  # fmt: skip
+             "seconds_per_unit": seconds_per_byte, "needs_index": False, "is_asked_for": False, "quote": '"'}  # fmt: skip
         )
         if "cuts" not in proposal:
             return False

@@ -60,8 +60,7 @@ def _write(path: str, pieces: list[bytes]) -> None:
     shadow = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{os.getpid()}.runsurge")
     try:
         with open(shadow, "wb") as file:
-            for piece in pieces:
-                file.write(piece)
+            file.writelines(pieces)
         if os.path.exists(path):
             with open(shadow, "rb") as source, open(path, "wb") as target:
                 shutil.copyfileobj(source, target)

@@ -1,0 +1,109 @@
+"""pandas scripts in chunks leave what pandas leaves: each table row is a script's middle, over a small file."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+from differential.compare import Bench, differences
+
+from runsurge_dask.runner.escape import Escape
+from runsurge_dask.runner.frames import reading
+from runsurge_dask.runner.frames.scan import count_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ROWS = [f"{i},{'abc'[i % 3]},{(i * 7) % 11 - 3},{i * 1.25 if i % 9 else ''},{'True' if i % 4 else 'False'},\"n{i}, x\"" for i in range(40)]
+FILE = "id,cat,qty,price,flag,name\n" + "\n".join(ROWS) + "\n"
+HEAD = "import numpy as np\nimport pandas as pd\n\ndf = pd.read_csv('d.csv')\n"
+SPLIT = [
+    "df['t'] = df['qty'] * df['price']\ndf.to_csv('o.csv', index=False)",
+    "big = df[(df['price'] > 5) & df['flag']]\nbig.to_csv('o.csv')\nprint(len(big), big.index)",
+    "print(df['price'].sum(), df['qty'].mean(), df['price'].max(), df['name'].count())",
+    "print(df.groupby('cat')['price'].mean())\nprint(df.groupby(['cat', 'flag'], sort=False).agg(n=('id', 'size'), top=('qty', 'max')))",
+    "df['w'] = df.apply(lambda r: f\"{r['id']}:{r['cat']}\", axis=1)\nprint(df.to_string())",
+    "df['k'] = np.where(df['qty'] > 2, 'big', 'small')\nprint(df['k'].value_counts())",
+    "df = df[df['qty'] > 0].reset_index(drop=True)\ndf = df[df['price'] > 9]\nprint(df.index)\nprint(df)",
+    "df.loc[df['qty'] < 0, 'price'] = 0.5\nprint(df[['qty', 'price']].sum())",
+    "LIMIT = 3\nprint(df.query('qty > @LIMIT')['id'].max())",
+    "other = df\nother['z'] = 1\nprint(df.columns.tolist(), df['z'].sum())",
+]
+WHOLE = [
+    "df['level'] = df['qty'].cumsum()\nprint(df['level'].tolist())",
+    "print(df.sort_values('price').head(3))",
+    "df['m'] = df['qty'].map(lambda q, seen=[]: seen.append(q) or len(seen))\nprint(df['m'].tolist())",
+    "df['d'] = df['name'].apply(int)\nprint('not reached')",
+    "df.to_csv('d.csv', index=False)\nprint(open('d.csv').read())",
+    "print(df['missing'])",
+]
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    made = Bench()
+    yield made
+    made.close()
+
+
+def run(bench: Bench, folder: Path, text: str, script: str) -> tuple[list[str], bool]:
+    """How the cut answer differs, and whether anything was cut."""
+    plain, cut = folder / "plain", folder / "cut"
+    plain.mkdir()
+    (plain / "d.csv").write_text(text)
+    (plain / "script.py").write_text(script)
+    shutil.copytree(plain, cut)
+    expected = bench.run_plain(plain)
+    given, stages = bench.run_planned(cut, chunks=3)
+    return differences(expected, given, (plain, cut)), any(stage.is_split for stage in stages)
+
+
+@pytest.mark.parametrize("middle", SPLIT)
+def test_row_wise_and_joinable_code_is_cut(bench: Bench, tmp_path: Path, middle: str) -> None:
+    assert run(bench, tmp_path, FILE, HEAD + middle + "\n") == ([], True)
+
+
+@pytest.mark.parametrize("middle", WHOLE)
+def test_other_code_gives_the_same_answer(bench: Bench, tmp_path: Path, middle: str) -> None:
+    assert run(bench, tmp_path, FILE, HEAD + middle + "\n")[0] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        FILE + "x40,a,1,2.0,True,late word\n",
+        FILE + "40,a,,2.0,True,late hole\n",
+        FILE + "40,a,1,2.0,True,n,one field more\n",
+        FILE + '40,a,1,2.0,True,"open quote\n',
+        FILE + "\n41,b\n",
+        FILE.replace("\n", "\r\n"),
+        FILE.replace("n7, x", "n7\nx"),
+    ],
+)
+def test_a_file_that_changes_its_mind_is_read_as_pandas_reads_it(bench: Bench, tmp_path: Path, text: str) -> None:
+    script = HEAD + "print('read')\ndf['t'] = df['qty'] + 1\nprint(df.to_string())\nprint(df.dtypes)\n"
+    assert run(bench, tmp_path, text, script)[0] == []
+
+
+@pytest.mark.parametrize(("content", "rows"), [(b"1,2,3\n4,5,6\n", 2), (b'1,"a\nb,",3\n', 1), (b"1,2\n\n4,5,6", 2), (b'"a ""q"" b",2,3\r\n', 1)])
+def test_rows_are_counted_as_pandas_counts_them(content: bytes, rows: int) -> None:
+    assert count_rows(content, ",", 3, "utf-8") == rows
+
+
+@pytest.mark.parametrize("content", [b"1,2,3,4\n", b'1,"a\n', b"1,\xff,3\n", b"1,2\r3\n", b'1,a"b,"c\n', b"1,\0,3\n"])
+def test_bytes_on_which_reading_may_fail_are_refused(content: bytes) -> None:
+    with pytest.raises(Escape):
+        count_rows(content, ",", 3, "utf-8")
+
+
+def test_text_in_some_places_only_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("a,b\n" + "x,1\n" * 100)
+    table, _ = reading.open_table(path, {})
+    frame = pd.DataFrame({"a": pd.Series(["x", *("1" for _ in range(600_000))], dtype="str"), "b": np.arange(600_001)})
+    with pytest.raises(Escape):
+        reading.check_pieces(table, [reading.report_types(table, frame)], [len(frame)])
