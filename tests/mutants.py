@@ -4,8 +4,8 @@
     python -m tests.mutants --only nan digest        these
     python -m tests.mutants --seed 4 --count 5       five, drawn by this seed
 
-Each mutant is one replacement in a copy of the packages; the cases named for it run against the copy first, then the whole
-differential suite up to the first failure. A mutant that nothing notices has survived, and the exit status is 1.
+The cases named for the mutants must pass as things are. Then each mutant is one replacement in a copy of the packages; the
+cases named for it run against the copy first, then the whole differential suite up to the first failure. A mutant that nothing notices has survived, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -126,6 +126,21 @@ def try_mutant(mutant: Mutant, *, named_only: bool = False) -> Verdict:
     return Verdict(mutant=mutant, caught_by=case, reason=reason, seconds=time.monotonic() - begun)
 
 
+def check_unchanged(mutants: Sequence[Mutant]) -> None:
+    """Make sure that the cases named for these mutants pass as things are.
+
+    Raises:
+        MutantError: one fails, and would seem to catch anything.
+    """
+    cases = sorted({case for mutant in mutants for case in mutant.case})
+    with tempfile.TemporaryDirectory(prefix="runsurge-mutant-") as folder:
+        copy_packages(Path(folder))
+        check_imports(Path(folder))
+        failure = first_failure(Path(folder), cases)
+    if failure is not None:
+        raise MutantError(f"{failure[0]} fails without any mutant: {failure[1]}")
+
+
 def copy_packages(root: Path) -> None:
     """Lay a copy of the packages and the tests into an empty folder."""
     for name in PACKAGES:
@@ -182,6 +197,7 @@ def main() -> int:
     mutants = [mutant for mutant in mutants if not options.only or mutant.name in options.only]
     if options.count:
         mutants = choose(mutants, options.seed, options.count)
+    check_unchanged(mutants)
     survivors = 0
     for mutant in mutants:
         verdict = try_mutant(mutant, named_only=options.named_only)

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import pytest
-from differential.compare import Bench, differences
 
 from runsurge_dask.runner.escape import Escape
 from runsurge_dask.runner.frames import reading
 from runsurge_dask.runner.frames.scan import count_rows
+from tests.differential.compare import Bench, differences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-ROWS = [f"{i},{'abc'[i % 3]},{(i * 7) % 11 - 3},{i * 1.25 if i % 9 else ''},{'True' if i % 4 else 'False'},\"n{i}, x\"" for i in range(40)]
+ROWS = [f'{i},{"abc"[i % 3]},{(i * 7) % 11 - 3},{i * 1.25 if i % 9 else ""},{"True" if i % 4 else "False"},"n{i}, x"' for i in range(40)]
 FILE = "id,cat,qty,price,flag,name\n" + "\n".join(ROWS) + "\n"
 HEAD = "import numpy as np\nimport pandas as pd\n\ndf = pd.read_csv('d.csv')\n"
 SPLIT = [
@@ -89,7 +89,9 @@ def test_a_file_that_changes_its_mind_is_read_as_pandas_reads_it(bench: Bench, t
     assert run(bench, tmp_path, text, script)[0] == []
 
 
-@pytest.mark.parametrize(("content", "rows"), [(b"1,2,3\n4,5,6\n", 2), (b'1,"a\nb,",3\n', 1), (b"1,2\n\n4,5,6", 2), (b'"a ""q"" b",2,3\r\n', 1)])
+@pytest.mark.parametrize(
+    ("content", "rows"), [(b"1,2,3\n4,5,6\n", 2), (b'1,"a\nb,",3\n', 1), (b"1,2\n\n4,5,6", 2), (b'"a ""q"" b",2,3\r\n', 1)]
+)
 def test_rows_are_counted_as_pandas_counts_them(content: bytes, rows: int) -> None:
     assert count_rows(content, ",", 3, "utf-8") == rows
 

@@ -42,9 +42,15 @@ def consumed_form(node: ast.Call, shadowed: AbstractSet[str]) -> str:
         return ""
     argument = node.args[position]
     is_lazy = isinstance(argument, ast.GeneratorExp) or _is_lazy_call(argument, shadowed)
+    if name in CHOOSING and any(k.arg == "key" for k in node.keywords) and not is_lazy and isinstance(argument, ast.Name | ast.Attribute | ast.Call):
+        return "candidates" if position else name
     if name in REDUCING_BUILTINS and len(node.args) == 1 and (is_lazy or isinstance(argument, ast.ListComp)):
         return name if all(k.arg in {"key", "default"} for k in node.keywords) else ""
     return "list" if name in CONSUMERS and is_lazy else ""
+
+
+CHOOSING = frozenset({"max", "min", "nlargest", "nsmallest"})
+"""Calls that choose among all elements by a key of the script's own: what a chunk chooses are candidates."""
 
 
 def position_of(name: str) -> int:

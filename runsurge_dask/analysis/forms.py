@@ -136,8 +136,8 @@ def _extreme(
     for position, argument in enumerate(value.args):
         old = _old_value(growth, argument, same, path[0])
         if old is not None and not has_mention(growth, value.args[1 - position]):
-            if path[0] and position:
-                return
+            if position:
+                return  # `min(new, old)` takes a not-a-number and forgets it again
             yield Event([*path[1], *old[0]], path[0], merge, first=old[1], is_contribution=True, compare="new-first" if position else "")
             return
 

@@ -21,7 +21,23 @@ from runsurge_dask.runner.facts import SiteFacts, SplitKind
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-LAYOUT_SINKS = frozenset({"to_pickle", "to_feather", "to_hdf", "to_orc", "pickle", "joblib", "shelve", "cloudpickle", "save", "savez", "savez_compressed", "tofile", "tobytes"})
+LAYOUT_SINKS = frozenset(
+    {
+        "to_pickle",
+        "to_feather",
+        "to_hdf",
+        "to_orc",
+        "pickle",
+        "joblib",
+        "shelve",
+        "cloudpickle",
+        "save",
+        "savez",
+        "savez_compressed",
+        "tofile",
+        "tobytes",
+    }
+)
 """What shows how a frame lies in memory: only frames that pandas itself has made give the same bytes."""
 
 REASONS = {
@@ -42,21 +58,38 @@ def classify_frames(modules: Mapping[str, tuple[str, ast.Module]], first_site: i
             if _reads(statement) or names & _mentioned(statement):
                 kind, reason = _classify(statement)
                 found.append(
-                    SiteFacts(site=first_site + len(found), file=file, line=statement.lineno, form="frame", kind=kind, reason=reason, label=_label(statement))
+                    SiteFacts(
+                        site=first_site + len(found),
+                        file=file,
+                        line=statement.lineno,
+                        form="frame",
+                        kind=kind,
+                        reason=reason,
+                        label=_label(statement),
+                    )
                 )
     return found if any(_reads(statement) for _, tree in modules.values() for statement in _simple_statements(tree)) else []
 
 
 def _spelled(tree: ast.Module) -> set[str]:
     names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} | _mentioned(tree)
-    return names | {alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names}
+    return names | {
+        alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names
+    }
 
 
 def _looks_at_types(tree: ast.Module) -> bool:
     """Whether the script could tell a subclass of `DataFrame` from `DataFrame` itself: `type(x) is ...`, but not `type(x).__name__`."""
     harmless = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "__name__"}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "type" and len(node.args) == 1 and id(node) not in harmless and not _is_printed(node, tree):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "type"
+            and len(node.args) == 1
+            and id(node) not in harmless
+            and not _is_printed(node, tree)
+        ):
             return True
         if isinstance(node, ast.Attribute) and node.attr == "__class__" and id(node) not in harmless:
             return True
@@ -64,7 +97,10 @@ def _looks_at_types(tree: ast.Module) -> bool:
 
 
 def _is_printed(call: ast.Call, tree: ast.Module) -> bool:
-    return any(isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print" and call in node.args for node in ast.walk(tree))
+    return any(
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print" and call in node.args
+        for node in ast.walk(tree)
+    )
 
 
 def _simple_statements(tree: ast.Module) -> Iterator[ast.stmt]:
@@ -74,7 +110,10 @@ def _simple_statements(tree: ast.Module) -> Iterator[ast.stmt]:
 
 
 def _reads(node: ast.AST) -> bool:
-    return any(isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute) and each.func.attr in knowledge.READERS for each in ast.walk(node))
+    return any(
+        isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute) and each.func.attr in knowledge.READERS
+        for each in ast.walk(node)
+    )
 
 
 def _mentioned(node: ast.AST) -> set[str]:
@@ -89,7 +128,10 @@ def _frame_names(tree: ast.Module) -> set[str]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Assign) and (_reads(node.value) or names & _mentioned(node.value)):
                 names.update(each.id for target in node.targets for each in ast.walk(target) if isinstance(each, ast.Name))
-            elif isinstance(node, ast.FunctionDef) and any(isinstance(each, ast.Return) and each.value is not None and (_reads(each.value) or names & _mentioned(each.value)) for each in ast.walk(node)):
+            elif isinstance(node, ast.FunctionDef) and any(
+                isinstance(each, ast.Return) and each.value is not None and (_reads(each.value) or names & _mentioned(each.value))
+                for each in ast.walk(node)
+            ):
                 names.add(node.name)
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 names.update(_parameters(tree, node, names))

@@ -13,7 +13,7 @@ from runsurge_dask.analysis.names import bound_names
 from runsurge_dask.analysis.places import place_of
 from runsurge_dask.analysis.scopes import Scope, mentioned
 from runsurge_dask.analysis.verdicts import Carried
-from runsurge_dask.knowledge.calls import CARRYING_CALLS, FRAME_CALLS, READING_METHODS, SEEDING_CALLS
+from runsurge_dask.knowledge.calls import CARRYING_CALLS, FRAME_CALLS, REACHING_CALLS, READING_METHODS, SEEDING_CALLS
 
 if TYPE_CHECKING:
     from runsurge_dask.runner.facts import Accumulator
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 def refuse_frames(body: list[ast.stmt], scope: Scope) -> None:
     """Refuse what reaches around the body: its frame, a random generator, a reader, somebody else's list."""
+    spelled = {name for statement in body for name in mentioned(statement)}
+    for name in sorted(scope.mentions.attributes(spelled) & REACHING_CALLS):
+        raise Carried(body[0], f"a function called here may use `{name}`")
     for node in (n for statement in body for n in ast.walk(statement)):
         match node:
             case ast.Await() | ast.AsyncFor() | ast.AsyncWith() | ast.YieldFrom():

@@ -153,7 +153,7 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         form = consumed_form(node, self.shadowed)
-        if form in REDUCING_BUILTINS:
+        if form in REDUCING_BUILTINS or form == "candidates":
             node.keywords = [self.visit(k) for k in node.keywords]
             return self.expression(node, form)
         if form:

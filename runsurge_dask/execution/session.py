@@ -73,6 +73,8 @@ class Session:
     stages: list[StageReport] = field(default_factory=list)
     notes: dict[int, str] = field(default_factory=dict)
     """The latest reason why a site was not cut at run time."""
+    _last_words: wire.Header = field(default_factory=dict)
+    """The driver ended while a stage was under way."""
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def run(self) -> int:
@@ -127,7 +129,7 @@ class Session:
     def _converse(self, driver: Child) -> int:
         while True:
             try:
-                header, blobs = wire.receive(driver.channel)
+                header, blobs = (self._last_words, []) if self._last_words else wire.receive(driver.channel)
             except (EOFError, OSError):
                 driver.exited.wait()
                 code = driver.exit_code
@@ -217,7 +219,9 @@ class Session:
         assert self.cluster is not None
         if not self.cluster.wait(future, driver.channel):
             reply, _ = wire.receive(driver.channel)
-            return {"status": "escape", "reason": reply["reason"]}, []
+            if reply["op"] == "finished":
+                self._last_words = reply
+            return {"status": "escape", "reason": reply.get("reason", "the script ended")}, []
         answer: tuple[wire.Header, list[bytes]] = future.result()
         return answer
 

@@ -34,6 +34,9 @@ CARRYING_CALLS = frozenset({
 FRAME_CALLS = frozenset({"locals", "globals", "exec", "eval", "vars", "breakpoint", "__import__", "super", "dir", "input", "exit", "quit"})
 """Calls that see or change the frame they stand in, or the process."""
 
+REACHING_CALLS = frozenset({"globals", "exec", "eval", "_getframe"})
+"""Calls that can change names around a function without spelling them."""
+
 SEEDING_CALLS = frozenset({"seed", "setstate", "set_state"})
 
 READING_METHODS = frozenset({"readline", "readlines", "read", "readinto", "seek", "tell", "__next__"})

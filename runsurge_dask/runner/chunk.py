@@ -77,7 +77,7 @@ class Stage:
         self.is_growing = any(fact.is_shared for block in self.blocks for fact in block.facts.accumulators)
         environment = {f"{n}:{name}": value for n, block in enumerate(self.blocks) for name, value in block.names.items()}
         self.watched = {name: value for name, value in environment.items() if not _cannot_change(value)}
-        self.stand_ins = {id(value): local for local, value in stand_ins.items()}
+        self.stand_ins = {id(value): local for local, value in stand_ins.items() if type(value) not in ATOMIC}
         self.digest = self.take_digest()
         found = reachable_mutables(self.watched.values())
         self.mutables = None if found is None else found - set(self.stand_ins)

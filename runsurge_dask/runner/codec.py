@@ -60,6 +60,7 @@ class EnvironmentPickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._stand_ins = stand_ins
         self._settles_classes = settles_classes
         self._caches_are_seen = caches_are_seen
+        self._met: list[str] = []
         if stand_ins:
             self.persistent_id = self._stand_in_id
 
@@ -67,7 +68,8 @@ class EnvironmentPickler(cloudpickle.Pickler):  # type: ignore[misc]
         if id(obj) not in self._stand_ins:
             return None
         local = self._stand_ins[id(obj)]
-        if not local:
+        self._met.append(local)
+        if not local or (local.startswith("__rs_") and self._met.count(local) > 1 and not self._settles_classes):
             raise CannotShip("a value that grows here can be reached in another way, too")
         return ("stand-in", local)
 

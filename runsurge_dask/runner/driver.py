@@ -278,7 +278,7 @@ def _hide_our_frames() -> None:
 
 
 def _is_ours(code: types.CodeType) -> bool:
-    return code.co_filename.startswith((_RUNNER_FOLDER, "<frozen runpy>")) or code.co_varnames[:1] == ("__rs_it",)
+    return code.co_filename.startswith((_RUNNER_FOLDER, "<frozen runpy>")) or "".join(code.co_varnames[:1]).endswith("__rs_it")
 
 
 def _finish(main: types.ModuleType, status: int, *, failed: bool) -> int:

@@ -55,6 +55,8 @@ class Expression(Cutting):
 
     def _finished(self) -> Any:
         value = self.reduction.finish(self.parts)
+        if self.reduction.is_chosen_again:
+            return self.as_written(value)
         return self.as_written(iter(())) if value is NOTHING else value
 
     def _plan(self, part: Any) -> Callable[[], None]:

@@ -56,7 +56,8 @@ class Loop(Cutting):
             return self.bound
         frame = sys._getframe(1)  # noqa: SLF001 - the only way to the names around the loop
         self._names = {**frame.f_globals, **frame.f_locals}
-        is_awaited = self._frame in self.runtime.captured
+        yields = any(fact.merge is Merge.YIELD for fact in self.facts.accumulators)
+        is_awaited = yields and self._frame in self.runtime.captured
         try:
             operation = self._prepare()
         except (CannotShip, KeyError, AttributeError) as refusal:

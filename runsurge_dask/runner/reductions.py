@@ -29,6 +29,8 @@ class Reduction:
     finish: Callable[[list[Any]], Any]
     check: Callable[[Any, list[Any]], None] = lambda _part, _before: None
     """Refuse a part that cannot follow those before it."""
+    is_chosen_again: bool = False
+    """The parts are candidates, among which the expression as written chooses once more."""
     is_settled: Callable[[Any], bool] = lambda _part: False
     """Whether nothing after this part can change the value (and is not even looked at)."""
 
@@ -90,6 +92,7 @@ REDUCTIONS: dict[str, Reduction] = {
     for row in (
         Reduction(form="list", finish=_join_lists),
         Reduction(form="pool", finish=_join_lists),
+        Reduction(form="candidates", finish=_join_lists, is_chosen_again=True),
         Reduction(form="set", finish=_join_by_update(set)),
         Reduction(form="dict", finish=_join_by_update(dict)),
         Reduction(form="Counter", finish=_join_by_update(Counter)),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import builtins
 import contextlib
 import io
+import itertools
 import os
 import sys
 from typing import Any
@@ -29,6 +30,10 @@ _STOPPED = frozenset(
     }
 )  # fmt: skip
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+
+_numbers = itertools.count()
+"""A chunk's files wait while this process runs the next one: no two names may be the same."""
 
 
 class _State:
@@ -87,7 +92,7 @@ def _shadowed_open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any
         raise Escape("it changes a file in place")
     if "x" in mode or path.startswith("/dev/") or any(written == path for _, written, _ in _State.files):
         raise Escape("it opens one file for writing more than once, or exclusively")
-    shadow = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{os.getpid()}-{len(_State.files)}.runsurge")
+    shadow = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{os.getpid()}-{next(_numbers)}.runsurge")
     _State.opening = True
     try:
         opened = _open(shadow, mode.replace("a", "w"), *args, **kwargs)

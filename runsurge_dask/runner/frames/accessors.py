@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from runsurge_dask.runner.frames import tables
-from runsurge_dask.runner.frames.building import MISSING, extend, filtered
-from runsurge_dask.runner.frames.lazy import LazyFrame, LazySeries, change, is_lazy, materialise, node_of
+from runsurge_dask.runner.frames.building import extend, filtered
+from runsurge_dask.runner.frames.lazy import MISSING, LazyFrame, LazySeries, change, is_lazy, materialise, node_of
 from runsurge_dask.runner.frames.methods import install_property, numpy_call
 
 WHERE_FUNCTIONS = frozenset({"where", "select", "isclose"})
@@ -84,6 +84,7 @@ class LazyLoc:
         return getattr(materialise(self._owner).loc, name)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Pandas' own, of the whole."""
         return materialise(self._owner).loc(*args, **kwargs)
 
     def __getitem__(self, key: Any) -> Any:
@@ -96,7 +97,14 @@ class LazyLoc:
 
     def __setitem__(self, key: Any, value: Any) -> None:
         owner = self._owner
-        if is_lazy(owner) and isinstance(owner, LazyFrame) and type(key) is tuple and len(key) == 2 and _fits(owner, key[1], value) and _is_mask(key[0]):  # noqa: PLR2004 - rows and columns
+        if (
+            is_lazy(owner)
+            and isinstance(owner, LazyFrame)
+            and type(key) is tuple
+            and len(key) == 2  # noqa: PLR2004 - rows and columns
+            and _fits(owner, key[1], value)
+            and _is_mask(key[0])
+        ):
             found = extend(owner, "setloc", (key, value))
             if found is not MISSING:
                 change(owner, node_of(found))
@@ -136,7 +144,7 @@ def _fits(owner: Any, column: Any, value: Any) -> bool:
         return isinstance(value, str)
     if not isinstance(dtype, np.dtype):
         return False
-    if dtype == bool:
+    if dtype.kind == "b":
         return isinstance(value, bool)
     if dtype == np.dtype("int64"):
         return type(value) is int and abs(value) < 1 << 62
@@ -168,9 +176,9 @@ def install() -> None:
     install_property(LazySeries, "dt", lambda lazy: LazyDates(lazy) if node_of(lazy).meta.dtype.kind in "mM" else MISSING)
     for kind in (LazyFrame, LazySeries):
         install_property(kind, "loc", LazyLoc)
-        kind.__array_function__ = _array_function  # type: ignore[attr-defined]
+        setattr(kind, "__array_function__", _array_function)  # noqa: B010 - no attribute that type checkers know
 
 
 def _is_text(lazy: Any) -> bool:
     dtype = node_of(lazy).meta.dtype
-    return str(dtype) == "str" or (dtype == object and isinstance(node_of(lazy).meta, pd.Series))
+    return str(dtype) == "str" or (str(dtype) == "object" and isinstance(node_of(lazy).meta, pd.Series))

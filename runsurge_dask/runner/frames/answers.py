@@ -11,8 +11,8 @@ import pandas as pd
 
 from runsurge_dask.runner.escape import Escape
 from runsurge_dask.runner.frames import parts, tables
-from runsurge_dask.runner.frames.building import MISSING, is_open
-from runsurge_dask.runner.frames.lazy import LazyFrame, LazySeries, current_facts, node_of, source_of
+from runsurge_dask.runner.frames.building import is_open
+from runsurge_dask.runner.frames.lazy import MISSING, LazyFrame, LazySeries, current_facts, node_of, source_of
 from runsurge_dask.runner.frames.methods import install_method, install_property
 
 
@@ -31,7 +31,12 @@ def _is_exact(lazy: Any) -> bool:
 
 def _reduction(name: str) -> Any:
     def attempt(lazy: Any, *args: Any, **kwargs: Any) -> Any:
-        if kwargs.get("axis") in {1, "columns"} and isinstance(lazy, LazyFrame) and not args and name in {"sum", "mean", "min", "max", "any", "all", "count"}:
+        if (
+            kwargs.get("axis") in {1, "columns"}
+            and isinstance(lazy, LazyFrame)
+            and not args
+            and name in {"sum", "mean", "min", "max", "any", "all", "count"}
+        ):
             from runsurge_dask.runner.frames.methods import across
 
             return across(name)(lazy, **kwargs)
@@ -45,7 +50,7 @@ def _reduction(name: str) -> Any:
             return MISSING
         try:
             return parts.join_reduction(name, meta, given)
-        except Escape:
+        except (Escape, TypeError, ValueError):
             return MISSING
 
     return attempt
@@ -58,10 +63,16 @@ def _has_types(meta: Any, name: str, kwargs: Any) -> bool:
     if name == "count":
         return True
     if name in {"sum", "mean"}:
-        return all(str(dtype) in {"int64", "float64", "bool", "int32", "int16", "int8", "float32"} for dtype in dtypes) and not any(str(dtype) == "float32" for dtype in dtypes)
+        return all(str(dtype) in {"int64", "float64", "bool", "int32", "int16", "int8", "float32"} for dtype in dtypes) and not any(
+            str(dtype) == "float32" for dtype in dtypes
+        )
     if name in {"min", "max"}:
-        return all(str(dtype) in {"int64", "float64", "int32", "int16", "int8"} or (isinstance(meta, pd.Series) and (str(dtype) == "str" or dtype.kind == "M")) for dtype in dtypes)
-    return all(dtype == bool for dtype in dtypes)
+        return all(
+            str(dtype) in {"int64", "float64", "int32", "int16", "int8"}
+            or (isinstance(meta, pd.Series) and (str(dtype) == "str" or dtype.kind == "M"))
+            for dtype in dtypes
+        )
+    return all(str(dtype) == "bool" for dtype in dtypes)
 
 
 def _length(lazy: Any) -> Any:
@@ -189,5 +200,11 @@ def install() -> None:
     install_property(LazyFrame, "dtypes", _types)
     install_property(LazySeries, "dtype", _type)
     install_property(LazySeries, "dtypes", _type)
-    for name, attempt in (("value_counts", _value_counts), ("unique", _unique), ("nunique", _nunique), ("idxmax", _place("idxmax")), ("idxmin", _place("idxmin"))):
+    for name, attempt in (
+        ("value_counts", _value_counts),
+        ("unique", _unique),
+        ("nunique", _nunique),
+        ("idxmax", _place("idxmax")),
+        ("idxmin", _place("idxmin")),
+    ):
         install_method(LazySeries, name, attempt)

@@ -6,9 +6,9 @@ sources are paired by label, which needs both as a whole.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
-import types
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,11 +20,32 @@ from runsurge_dask.runner.frames.nodes import Node, Rowset
 if TYPE_CHECKING:
     from runsurge_dask.runner.frames.stage import FrameSource
 
-PLAIN = (int, float, str, bytes, bool, complex, type(None), np.generic, datetime.date, datetime.timedelta, datetime.time, decimal.Decimal, range, slice, pd.Timestamp, pd.Timedelta, type(pd.NA), type(pd.NaT), type, np.dtype)  # fmt: skip
+PLAIN = (
+    int,
+    float,
+    str,
+    bytes,
+    bool,
+    complex,
+    type(None),
+    np.generic,
+    dt.date,
+    dt.timedelta,
+    dt.time,
+    decimal.Decimal,
+    range,
+    slice,
+    pd.Timestamp,
+    pd.Timedelta,
+    type(pd.NA),
+    type(pd.NaT),
+    type,
+    np.dtype,
+)
 DEEPEST = 4
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """An argument that a chunk cannot have."""
 
 
@@ -37,7 +58,7 @@ def operands(value: Any, rows: Rowset, source: FrameSource, *, calls: bool = Fal
     if is_lazy(value):
         node = node_of(value)
         if node.rows is not rows or source_of(value) is not source:
-            raise Refused
+            raise RefusedError
         return node
     if isinstance(value, (Node, *PLAIN)):
         return value
@@ -45,9 +66,9 @@ def operands(value: Any, rows: Rowset, source: FrameSource, *, calls: bool = Fal
         return type(value)(operands(item, rows, source, calls=calls, depth=depth - 1) for item in value)
     if depth and type(value) is dict:
         return {key: operands(item, rows, source, calls=calls, depth=depth - 1) for key, item in value.items()}
-    if (calls and isinstance(value, types.FunctionType | types.BuiltinFunctionType | types.MethodType)) or (calls and callable(value)):
+    if calls and callable(value):
         return value
-    raise Refused
+    raise RefusedError
 
 
 def is_open(lazy: Any) -> bool:
@@ -56,7 +77,9 @@ def is_open(lazy: Any) -> bool:
     return not runtime.is_closed(source_of(lazy).facts.site)
 
 
-def extend(lazy: Any, op: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, *, now: bool = False, calls: bool = False) -> Any:
+def extend(
+    lazy: Any, op: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, *, now: bool = False, calls: bool = False
+) -> Any:
     """The lazy object of an operation over the same rows; `MISSING` where pandas has to do it.
 
     With `now` the operation may raise, and is done in a stage at once.
@@ -75,7 +98,7 @@ def _node(lazy: Any, op: str, args: tuple[Any, ...], kwargs: dict[str, Any] | No
     try:
         given = (base, *operands(args, base.rows, source, calls=calls))
         named = operands(kwargs or {}, base.rows, source, calls=calls)
-    except Refused:
+    except RefusedError:
         return None
     if is_blind:
         from runsurge_dask.runner.frames.lazy import current_line
@@ -107,8 +130,10 @@ def filtered(lazy: Any, op: str, args: tuple[Any, ...], kwargs: dict[str, Any] |
     assert base.rows is not None
     rows = Rowset(base.rows, "rows" if is_fresh else base.rows.index, is_fresh=is_fresh)
     try:
-        node = derive(source, op, (base, *operands(args, base.rows, source)), operands(kwargs or {}, base.rows, source), rows=rows, is_filter=True)
-    except Refused:
+        node = derive(
+            source, op, (base, *operands(args, base.rows, source)), operands(kwargs or {}, base.rows, source), rows=rows, is_filter=True
+        )
+    except RefusedError:
         return MISSING
     if node is None:
         return MISSING
@@ -123,16 +148,15 @@ def from_outside(lazy: Any, value: Any) -> Any:
     lengths = base.rows.lengths
     if is_lazy(value) or lengths is None or not isinstance(value, np.ndarray | pd.Series) or value.ndim != 1 or len(value) != sum(lengths):
         return value
-    if isinstance(value, pd.Series):
-        if base.rows.parent is not None or base.rows.index != "rows" or not value.index.equals(pd.RangeIndex(len(value))):
-            return value
-    pieces, start = [], 0
-    for length in lengths:
-        piece = value[start : start + length] if isinstance(value, np.ndarray) else value.iloc[start : start + length].reset_index(drop=True)
-        pieces.append(piece.copy())
-        start += length
+    if isinstance(value, pd.Series) and not (
+        base.rows.parent is None and base.rows.index == "rows" and value.index.equals(pd.RangeIndex(len(value)))
+    ):
+        return value
     held = Node("held", rows=base.rows)
-    held.pieces = pieces
-    first = np.concatenate(pieces) if isinstance(value, np.ndarray) else pd.concat(pieces, ignore_index=True)
-    held.meta = first[: len(base.meta)] if isinstance(value, np.ndarray) else first.iloc[: len(base.meta)]
+    held.pieces = [_part(value, start, end) for start, end in pairwise([0, *accumulate(lengths)])]
+    held.meta = _part(value, 0, len(base.meta))
     return held
+
+
+def _part(value: Any, start: int, end: int) -> Any:
+    return value[start:end].copy() if isinstance(value, np.ndarray) else value.iloc[start:end].reset_index(drop=True)

@@ -12,8 +12,8 @@ import pandas as pd
 
 from runsurge_dask.runner.escape import Escape
 from runsurge_dask.runner.frames import parts, tables
-from runsurge_dask.runner.frames.building import MISSING, is_open
-from runsurge_dask.runner.frames.lazy import LazyFrame, LazySeries, current_facts, is_lazy, materialise, node_of, source_of
+from runsurge_dask.runner.frames.building import is_open
+from runsurge_dask.runner.frames.lazy import MISSING, LazyFrame, LazySeries, current_facts, is_lazy, materialise, node_of, source_of
 from runsurge_dask.runner.frames.methods import install_method
 
 SETTINGS = frozenset({"by", "sort", "as_index", "dropna", "observed", "group_keys"})
@@ -58,6 +58,7 @@ class LazyGroups:
         return len(self._plain())
 
     def agg(self, *args: Any, **kwargs: Any) -> Any:
+        """Pandas' `agg`."""
         found = self._aggregate(*args, **kwargs)
         return self._plain().agg(*args, **kwargs) if found is MISSING else found
 
@@ -140,12 +141,13 @@ def _bundle(node: Any, keys: list[Any]) -> Any:
 
 
 def is_lazy_node(key: Any) -> bool:
+    """Whether a key is an expression, and not the name of a column."""
     return not isinstance(key, str)
 
 
 def node_of_or_none(frame: Any, name: str) -> Any:
     """The columns that could be meant by an attribute of a group-by."""
-    if not is_lazy(frame) or name in tables.GROUP_REDUCTIONS or hasattr(pd.core.groupby.DataFrameGroupBy, name):
+    if not is_lazy(frame) or name in tables.GROUP_REDUCTIONS or hasattr(pd.api.typing.DataFrameGroupBy, name):
         return ()
     return node_of(frame).meta.columns
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runsurge_dask.runner.frames.stage import FrameSource
 
 PANDAS_FILE = os.path.join(os.path.dirname(pd.__file__), "core", "frame.py")
+_FLAGS: Any = type(pd.Series(dtype=float).flags)
 MISSING: Any = object()
 """No chunk can give the answer: it is pandas' turn."""
 
@@ -30,7 +31,7 @@ class _Manager:
     def __get__(self, owner: Any, kind: type | None = None) -> Any:
         if owner is None:
             return self
-        return materialise(owner)._mgr
+        return materialise(owner)._mgr  # noqa: SLF001 - the point at which pandas looks inside
 
     def __set__(self, owner: Any, manager: Any) -> None:
         materialise(owner)
@@ -62,6 +63,7 @@ Lazy = LazyFrame | LazySeries
 
 
 def is_lazy(value: Any) -> bool:
+    """Whether this is an expression still."""
     return type(value) is LazyFrame or type(value) is LazySeries
 
 
@@ -80,12 +82,12 @@ def source_of(value: Any) -> FrameSource:
 def wrap(source: FrameSource, node: Node) -> Any:
     """The lazy object of an expression; its `meta` says which of the two it is."""
     kind = LazyFrame if isinstance(node.meta, pd.DataFrame) else LazySeries
-    lazy = object.__new__(kind)
+    lazy: Any = object.__new__(kind)
     put = object.__setattr__
     put(lazy, "_rs_node", node)
     put(lazy, "_rs_source", source)
     put(lazy, "_attrs", {})
-    put(lazy, "_flags", pd.Flags(lazy, allows_duplicate_labels=True))
+    put(lazy, "_flags", _FLAGS(lazy, allows_duplicate_labels=True))
     if kind is LazySeries:
         put(lazy, "_name", node.meta.name)
     return lazy
@@ -104,7 +106,7 @@ def materialise(lazy: Any) -> Any:
     object.__setattr__(lazy, "__class__", type(value))
     for name in ("_rs_node", "_rs_source"):
         object.__delattr__(lazy, name)
-    object.__setattr__(lazy, "_mgr", value._mgr)
+    object.__setattr__(lazy, "_mgr", value._mgr)  # noqa: SLF001 - the same point
     if isinstance(value, pd.Series):
         object.__setattr__(lazy, "_name", value.name)
     return lazy
@@ -144,7 +146,9 @@ def _note_lengths(node: Node, pieces: list[Any]) -> None:
     node.rows.lengths = [len(piece) for piece in pieces]
 
 
-def derive(source: FrameSource, op: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, *, rows: Rowset, is_filter: bool = False) -> Node | None:
+def derive(
+    source: FrameSource, op: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, *, rows: Rowset, is_filter: bool = False
+) -> Node | None:
     """A new expression, if it works on the first rows, and on each half of them as on both."""
     node = Node(op, args, kwargs, rows=rows, line=current_line(source))
     inner = list(node.below())
@@ -176,7 +180,9 @@ def _rows_of(value: Any, part: slice) -> Any:
 def _is_same(whole: Any, halves: list[Any]) -> bool:
     joined = pd.concat(halves)
     if isinstance(whole, pd.DataFrame):
-        return len(whole.columns) == len(joined.columns) and joined.reset_index(drop=True).astype(object).equals(whole.reset_index(drop=True).astype(object))
+        return len(whole.columns) == len(joined.columns) and joined.reset_index(drop=True).astype(object).equals(
+            whole.reset_index(drop=True).astype(object)
+        )
     return bool(joined.reset_index(drop=True).astype(object).equals(whole.reset_index(drop=True).astype(object)))
 
 
@@ -232,4 +238,17 @@ def as_pandas(function: Any) -> Any:
     return function
 
 
-__all__ = ["LazyFrame", "LazySeries", "all_nodes", "change", "derive", "hold", "is_lazy", "materialise", "node_of", "source_of", "whole_value", "wrap"]
+__all__ = [
+    "LazyFrame",
+    "LazySeries",
+    "all_nodes",
+    "change",
+    "derive",
+    "hold",
+    "is_lazy",
+    "materialise",
+    "node_of",
+    "source_of",
+    "whole_value",
+    "wrap",
+]

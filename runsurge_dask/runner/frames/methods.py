@@ -5,6 +5,7 @@ Each wrapper tries to build an expression; where it cannot, the object becomes p
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from typing import Any
@@ -13,18 +14,33 @@ import numpy as np
 import pandas as pd
 
 from runsurge_dask.runner.frames import tables
-from runsurge_dask.runner.frames.building import MISSING, extend, filtered, from_outside, is_open
-from runsurge_dask.runner.frames.lazy import LazyFrame, LazySeries, as_pandas, change, is_lazy, materialise, node_of, source_of, wrap
+from runsurge_dask.runner.frames.building import extend, filtered, from_outside, is_open
+from runsurge_dask.runner.frames.lazy import (
+    MISSING,
+    LazyFrame,
+    LazySeries,
+    as_pandas,
+    change,
+    is_lazy,
+    materialise,
+    node_of,
+    source_of,
+    wrap,
+)
 from runsurge_dask.runner.frames.nodes import Node
+
+PANDAS_FOLDER = os.path.dirname(pd.__file__) + os.sep
+LARGEST_TABLE = 100_000
+"""Entries of a table that is cheap to send with every chunk."""
 
 
 def install_method(kind: type, name: str, attempt: Any) -> None:
     """Let `kind.name` try this first, and be pandas' own method otherwise."""
     plain = getattr(kind.__mro__[1], name)
 
-    def method(__rs_it: Any, *args: Any, **kwargs: Any) -> Any:
+    def method(__rs_it: Any, /, *args: Any, **kwargs: Any) -> Any:
         if is_lazy(__rs_it):
-            found = attempt(__rs_it, *args, **kwargs)
+            found = MISSING if _is_library(sys._getframe(1)) else attempt(__rs_it, *args, **kwargs)  # noqa: SLF001 - who asks
             if found is not MISSING:
                 return found
             materialise(__rs_it)
@@ -34,6 +50,11 @@ def install_method(kind: type, name: str, attempt: Any) -> None:
 
     method.__name__, method.__qualname__, method.__doc__ = name, f"{kind.__name__}.{name}", plain.__doc__
     setattr(kind, name, as_pandas(method))
+
+
+def _is_library(frame: Any) -> bool:
+    """Whether pandas itself asks: it is about to look at the data, so it is given them."""
+    return bool(frame.f_code.co_filename.startswith(PANDAS_FOLDER))
 
 
 def _in_place(plain: Any, owner: Any, args: Any, kwargs: Any) -> Any:
@@ -49,15 +70,15 @@ def _in_place(plain: Any, owner: Any, args: Any, kwargs: Any) -> Any:
 def install_property(kind: type, name: str, read: Any, write: Any = None) -> None:
     """Let an attribute be answered without the data."""
 
-    def getter(__rs_it: Any) -> Any:
+    def getter(__rs_it: Any, /) -> Any:
         if is_lazy(__rs_it):
-            found = read(__rs_it)
+            found = MISSING if _is_library(sys._getframe(1)) else read(__rs_it)  # noqa: SLF001 - who asks
             if found is not MISSING:
                 return found
             materialise(__rs_it)
         return getattr(__rs_it, name)
 
-    def setter(__rs_it: Any, value: Any) -> None:
+    def setter(__rs_it: Any, /, value: Any) -> None:
         if is_lazy(__rs_it):
             if write is not None and write(__rs_it, value) is not MISSING:
                 return
@@ -93,7 +114,10 @@ def _is_safe(*values: Any) -> bool:
         if is_lazy(value):
             meta = node_of(value).meta
             dtypes = list(meta.dtypes) if isinstance(meta, pd.DataFrame) else [meta.dtype]
-            if any(dtype == object or str(dtype) in {"datetime64[ns]", "timedelta64[ns]"} or isinstance(dtype, pd.CategoricalDtype) for dtype in dtypes):
+            if any(
+                str(dtype) == "object" or str(dtype) in {"datetime64[ns]", "timedelta64[ns]"} or isinstance(dtype, pd.CategoricalDtype)
+                for dtype in dtypes
+            ):
                 return False
     return True
 
@@ -143,6 +167,12 @@ def _getitem(lazy: Any, key: Any) -> Any:
         key = list(key)
     if isinstance(key, str) or (isinstance(key, list) and all(isinstance(name, str) for name in key)):
         return extend(lazy, "getitem", (key,))
+    return MISSING
+
+
+def _attribute(lazy: Any, name: str) -> Any:
+    if not name.startswith("_") and name in node_of(lazy).meta.columns:
+        return _getitem(lazy, name)
     return MISSING
 
 
@@ -261,7 +291,11 @@ def _astype(lazy: Any, dtype: Any, **kwargs: Any) -> Any:
     if kwargs:
         return MISSING
     meta = node_of(lazy).meta
-    pairs = [(meta[name].dtype, wanted) for name, wanted in dtype.items() if name in meta] if isinstance(dtype, dict) else [(each, dtype) for each in (meta.dtypes if isinstance(meta, pd.DataFrame) else [meta.dtype])]
+    pairs = (
+        [(meta[name].dtype, wanted) for name, wanted in dtype.items() if name in meta]
+        if isinstance(dtype, dict)
+        else [(each, dtype) for each in (meta.dtypes if isinstance(meta, pd.DataFrame) else [meta.dtype])]
+    )
     if any(str(wanted) in {"category", "object"} or wanted is object or isinstance(wanted, pd.CategoricalDtype) for _, wanted in pairs):
         return MISSING
     is_sure = source_of(lazy).is_settled and all(_never_fails(old, wanted) for old, wanted in pairs)
@@ -279,9 +313,9 @@ def _never_fails(old: Any, wanted: Any) -> bool:
 
 
 def _map(lazy: Any, arg: Any, *args: Any, **kwargs: Any) -> Any:
-    if isinstance(lazy, LazySeries) and not args and not kwargs:
-        if type(arg) is dict and len(arg) < 100_000:  # noqa: PLR2004 - a table that is cheap to send with every chunk
-            return extend(lazy, "method:map", (dict(arg),), now=True)
+    is_table = isinstance(lazy, LazySeries) and type(arg) is dict and not args and not kwargs
+    if is_table and len(arg) < LARGEST_TABLE:
+        return extend(lazy, "method:map", (dict(arg),), now=True)
     if callable(arg):
         return extend(lazy, "method:map", (arg, *args), kwargs, now=True, calls=True)
     return MISSING
@@ -358,11 +392,26 @@ def _plain_methods() -> list[tuple[type, str, Any]]:
         found += [(kind, f"__{name}__", _unary(name)) for name in ("neg", "invert", "abs")]
         found += [(kind, name, _flexible(name)) for name in tables.FLEXIBLE]
         found += [
-            (kind, "__getitem__", _getitem), (kind, "__setitem__", _setitem), (kind, "copy", _copy), (kind, "rename", _rename), (kind, "drop", _drop),
-            (kind, "dropna", _dropna), (kind, "fillna", _fillna), (kind, "reset_index", _reset_index), (kind, "astype", _astype), (kind, "map", _map),
-            (kind, "apply", _apply), (kind, "__array_ufunc__", _ufunc),
-        ]  # fmt: skip
-    found += [(LazyFrame, "__delitem__", _delitem), (LazyFrame, "insert", _insert), (LazyFrame, "pop", _pop), (LazyFrame, "assign", _assign), (LazyFrame, "query", _query)]
+            (kind, "__getitem__", _getitem),
+            (kind, "__setitem__", _setitem),
+            (kind, "copy", _copy),
+            (kind, "rename", _rename),
+            (kind, "drop", _drop),
+            (kind, "dropna", _dropna),
+            (kind, "fillna", _fillna),
+            (kind, "reset_index", _reset_index),
+            (kind, "astype", _astype),
+            (kind, "map", _map),
+            (kind, "apply", _apply),
+            (kind, "__array_ufunc__", _ufunc),
+        ]
+    found += [
+        (LazyFrame, "__delitem__", _delitem),
+        (LazyFrame, "insert", _insert),
+        (LazyFrame, "pop", _pop),
+        (LazyFrame, "assign", _assign),
+        (LazyFrame, "query", _query),
+    ]
     return found
 
 
@@ -370,6 +419,7 @@ def install() -> None:
     """Give both classes their methods."""
     for kind, name, attempt in _plain_methods():
         install_method(kind, name, attempt)
+    install_method(LazyFrame, "__getattr__", _attribute)
     install_property(LazyFrame, "columns", _columns, _set_columns)
     install_property(LazySeries, "name", _name, _set_name)
     for kind in (LazyFrame, LazySeries):

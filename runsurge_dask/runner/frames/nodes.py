@@ -52,7 +52,9 @@ class Node:
 
     __slots__ = ("args", "kwargs", "line", "meta", "op", "pieces", "rows", "value")
 
-    def __init__(self, op: str, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None, *, rows: Rowset | None = None, line: int = 0) -> None:
+    def __init__(
+        self, op: str, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None, *, rows: Rowset | None = None, line: int = 0
+    ) -> None:
         self.op = op
         self.args = args
         self.kwargs = kwargs or {}
@@ -132,7 +134,7 @@ def _filled(value: Any, known: dict[int, Any]) -> Any:
 def apply_operation(op: str, args: Any, kwargs: Any) -> Any:
     """Do one operation with pandas itself."""
     kind, _, name = op.partition(":")
-    if kind == "method" or kind == "attribute":
+    if kind in {"method", "attribute"}:
         value = args[0]
         for part in name.split("."):
             value = getattr(value, part)

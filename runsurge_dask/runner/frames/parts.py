@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 
 CANCELLATION = 1e-5
 """A sum of floats this much smaller than the sum of their sizes keeps too few digits to be told from one in another order."""
-JOINED_BY = {"sum": "sum", "count": "sum", "size": "sum", "min": "min", "max": "max", "any": "any", "all": "all", "first": "first", "last": "last"}
+JOINED_BY = {
+    "sum": "sum",
+    "count": "sum",
+    "size": "sum",
+    "min": "min",
+    "max": "max",
+    "any": "any",
+    "all": "all",
+    "first": "first",
+    "last": "last",
+}
 """The operation that joins partial results of an operation."""
 
 
@@ -50,6 +60,7 @@ def _give_text(frame: Any, index_kind: str, arguments: dict[str, Any], *, chunk:
 
 
 def _give_reduction(value: Any, name: str, kwargs: dict[str, Any], is_exact: bool, *, chunk: Mapping[str, Any]) -> Any:  # noqa: FBT001
+    del chunk
     columns = value.to_frame() if isinstance(value, pd.Series) else value
     if name in {"sum", "mean"}:
         if kwargs.get("numeric_only"):
@@ -85,12 +96,18 @@ def join_reduction(name: str, meta: Any, given: list[Any]) -> Any:
     labels = given[0][-1]
     columns = columns[labels] if not is_series else columns
     if name in {"sum", "mean"}:
-        return _join_sums(name, columns, given, is_series=is_series)
+        return _join_sums(name, given, is_series=is_series)
     small = {}
-    for place, label in enumerate(labels):
-        dtype = np.dtype("int64") if name == "count" else np.dtype(bool) if name in {"any", "all"} else columns.iloc[:, place].dtype
-        small[place] = pd.Series([part[0][place] for part in given], dtype=dtype)
+    for place in range(len(labels)):
+        values = [part[0][place] for part in given]
+        small[place] = pd.Series(values, dtype=_type_of(name, values, columns.iloc[:, place].dtype))
     return _apply(small, labels, JOINED_BY[name], is_series=is_series)
+
+
+def _type_of(name: str, values: list[Any], first: Any) -> Any:
+    if name in {"count", "any", "all"}:
+        return np.dtype("int64") if name == "count" else np.dtype(bool)
+    return np.result_type(*values) if all(isinstance(value, np.number) for value in values) else first
 
 
 def _apply(small: dict[int, Any], labels: list[Any], name: str, *, is_series: bool) -> Any:
@@ -101,7 +118,7 @@ def _apply(small: dict[int, Any], labels: list[Any], name: str, *, is_series: bo
     return getattr(frame, name)()
 
 
-def _join_sums(name: str, columns: Any, given: list[Any], *, is_series: bool) -> Any:
+def _join_sums(name: str, given: list[Any], *, is_series: bool) -> Any:
     labels = given[0][-1]
     small, counts = {}, {}
     for place in range(len(labels)):
@@ -147,7 +164,7 @@ def _give_extreme_place(value: Any, name: str, index_kind: str, *, chunk: Mappin
     if not len(values):
         return None
     label = getattr(values, name)()
-    return values.loc[label] if index_kind == "own" else values.loc[label], label + (chunk["offset"] if index_kind == "rows" else 0)
+    return values.loc[label], label + (chunk["offset"] if index_kind == "rows" else 0)
 
 
 def _give_groups(bundle: Any, wanted: list[tuple[Any, str]], is_dropping: bool, is_exact: bool, *, chunk: Mapping[str, Any]) -> Any:  # noqa: FBT001

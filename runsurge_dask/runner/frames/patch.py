@@ -49,7 +49,9 @@ class _WhenImported(importlib.abc.MetaPathFinder):
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
 
-    def find_spec(self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None) -> importlib.machinery.ModuleSpec | None:
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
         if name != "pandas":
             return None
         sys.meta_path.remove(self)
@@ -118,7 +120,7 @@ def _open(runtime: Runtime, plain: Any, path: Any, arguments: Mapping[str, Any])
     begun = time.perf_counter()
     try:
         table, first = reading.open_table(path, arguments)
-    except (reading.Unsupported, OSError) as refusal:
+    except (reading.UnsupportedError, OSError) as refusal:
         runtime.tell({"op": "decline", "site": facts.site, "reason": f"pandas reads it as a whole: {refusal}"})
         return None
     seconds = (time.perf_counter() - begun) / (2 * reading.HEAD_BYTES)

@@ -25,11 +25,38 @@ META_ROWS = 60
 HEAD_BYTES = 1 << 20
 """The first rows are taken from so many bytes."""
 SUPPORTED = frozenset(
-    {"sep", "delimiter", "header", "names", "index_col", "usecols", "dtype", "skiprows", "na_values", "keep_default_na", "na_filter",
-     "decimal", "thousands", "encoding", "parse_dates", "date_format", "low_memory", "engine"}
-)  # fmt: skip
+    {
+        "sep",
+        "delimiter",
+        "header",
+        "names",
+        "index_col",
+        "usecols",
+        "dtype",
+        "skiprows",
+        "na_values",
+        "keep_default_na",
+        "na_filter",
+        "decimal",
+        "thousands",
+        "encoding",
+        "parse_dates",
+        "date_format",
+        "low_memory",
+        "engine",
+    }
+)
 SEPARATORS = frozenset({",", ";", "\t", "|", ":"})
-ENCODINGS = {None: "utf-8", "utf-8": "utf-8", "utf8": "utf-8", "UTF-8": "utf-8", "ascii": "ascii", "latin-1": "latin-1", "latin1": "latin-1", "iso-8859-1": "latin-1"}
+ENCODINGS = {
+    None: "utf-8",
+    "utf-8": "utf-8",
+    "utf8": "utf-8",
+    "UTF-8": "utf-8",
+    "ascii": "ascii",
+    "latin-1": "latin-1",
+    "latin1": "latin-1",
+    "iso-8859-1": "latin-1",
+}
 NUMBERS = frozenset({"int64", "int32", "int16", "int8", "float64", "float32", "int", "float"})
 PACKED = (".gz", ".bz2", ".zip", ".xz", ".zst", ".tar", ".tgz")
 PIECE_CELLS = 1 << 20
@@ -42,7 +69,7 @@ _FLEXIBLE = {"int64", "float64"}
 _BOOLEAN_WORDS = frozenset({"true", "false"})
 
 
-class Unsupported(Exception):
+class UnsupportedError(Exception):
     """This call is left to pandas."""
 
 
@@ -74,13 +101,13 @@ def open_table(path: Any, arguments: Mapping[str, Any]) -> tuple[TextTable, pd.D
     """The table of a call, with its first rows.
 
     Raises:
-        Unsupported: the call must be left to pandas.
+        UnsupportedError: the call must be left to pandas.
     """
     if not isinstance(path, str | os.PathLike) or not set(arguments) <= SUPPORTED:
-        raise Unsupported("an argument of `read_csv`")
+        raise UnsupportedError("an argument of `read_csv`")
     name = os.path.abspath(os.fspath(path))
     if not os.path.isfile(name) or name.lower().endswith(PACKED):
-        raise Unsupported("not a plain file")
+        raise UnsupportedError("not a plain file")
     kept = {key: value for key, value in arguments.items() if key not in {"low_memory", "engine"}}
     separator, encoding = _plain_settings(arguments)
     head = _head_of(name, kept)
@@ -91,7 +118,7 @@ def open_table(path: Any, arguments: Mapping[str, Any]) -> tuple[TextTable, pd.D
     if len(head) + len(sample) < stamp[0]:
         sample = sample[: sample.rfind(b"\n") + 1]
     if sample.count(b'"') % 2:
-        raise Unsupported("quotes in the first rows")
+        raise UnsupportedError("quotes in the first rows")
     table = TextTable(name, kept, head, stamp, separator, encoding, 0)
     return table, _first_rows(table, sample)
 
@@ -99,17 +126,17 @@ def open_table(path: Any, arguments: Mapping[str, Any]) -> tuple[TextTable, pd.D
 def _plain_settings(arguments: Mapping[str, Any]) -> tuple[str, str]:
     separator = arguments.get("sep", arguments.get("delimiter", ","))
     if separator not in SEPARATORS or arguments.get("engine") not in {None, "c"}:
-        raise Unsupported("its separator or engine")
+        raise UnsupportedError("its separator or engine")
     if arguments.get("encoding") not in ENCODINGS:
-        raise Unsupported("its encoding")
+        raise UnsupportedError("its encoding")
     if not _is_plain_dtype(arguments.get("dtype")):
-        raise Unsupported("its column types")
+        raise UnsupportedError("its column types")
     if arguments.get("header", 0) not in {0, None, "infer"} or type(arguments.get("skiprows", 0)) is not int:
-        raise Unsupported("its header")
+        raise UnsupportedError("its header")
     if callable(arguments.get("usecols")) or arguments.get("index_col") is False or isinstance(arguments.get("index_col"), list | tuple):
-        raise Unsupported("its columns")
+        raise UnsupportedError("its columns")
     if not isinstance(arguments.get("parse_dates"), list | bool | None) or not isinstance(arguments.get("date_format"), str | None):
-        raise Unsupported("its dates")
+        raise UnsupportedError("its dates")
     return separator, ENCODINGS[arguments.get("encoding")]
 
 
@@ -130,11 +157,13 @@ def is_demanding(table: TextTable) -> bool:
 
 
 def _head_of(path: str, arguments: Mapping[str, Any]) -> bytes:
-    has_header = arguments.get("header", "infer") is not None and not (arguments.get("header", "infer") == "infer" and arguments.get("names") is not None)
+    has_header = arguments.get("header", "infer") is not None and not (
+        arguments.get("header", "infer") == "infer" and arguments.get("names") is not None
+    )
     with open(path, "rb") as file:
         lines = [file.readline() for _ in range(arguments.get("skiprows", 0) + has_header)]
         if any(not line.strip() or line.count(b'"') % 2 for line in lines):
-            raise Unsupported("its first lines")
+            raise UnsupportedError("its first lines")
         return b"".join(lines)
 
 
@@ -147,11 +176,17 @@ def _first_rows(table: TextTable, sample: bytes) -> pd.DataFrame:
             every = pd.read_csv(io.BytesIO(table.head + sample), **wide, nrows=META_ROWS)
             first = pd.read_csv(io.BytesIO(table.head + sample), **arguments, nrows=META_ROWS)
     except Exception as error:
-        raise Unsupported(f"its first rows ({error})") from None
-    if not isinstance(every.index, pd.RangeIndex) or not len(every) or isinstance(first.columns, pd.MultiIndex) or not first.columns.is_unique:
-        raise Unsupported("its shape")
+        raise UnsupportedError(f"its first rows ({error})") from None
+    if (
+        not isinstance(every.index, pd.RangeIndex)
+        or not len(every)
+        or isinstance(first.columns, pd.MultiIndex)
+        or not first.columns.is_unique
+    ):
+        raise UnsupportedError("its shape")
     table.columns = len(every.columns)
     _settle_dates(table, first, every)
+    assert isinstance(first, pd.DataFrame)
     return first
 
 
@@ -165,17 +200,17 @@ def _settle_dates(table: TextTable, first: pd.DataFrame, every: pd.DataFrame) ->
     for column in columns:
         texts = every[column].dropna() if column in every.columns else every.iloc[:0, 0]
         if not len(texts) or texts.dtype != "str":
-            raise Unsupported("a date column that does not begin with a date")
+            raise UnsupportedError("a date column that does not begin with a date")
         guessed = pd.tseries.api.guess_datetime_format(texts.iloc[0])
         if not guessed:
-            raise Unsupported("a date column without a format")
+            raise UnsupportedError("a date column without a format")
         formats[column] = guessed
     if len(set(formats.values())) > 1:
-        raise Unsupported("date columns of several formats")
+        raise UnsupportedError("date columns of several formats")
     with_format = {**table.arguments, "date_format": next(iter(formats.values()))}
     table.arguments = with_format
     if not all(dtype.kind == "M" for dtype in _dtypes_of(first, columns)):
-        raise Unsupported("a date column that is no date")
+        raise UnsupportedError("a date column that is no date")
 
 
 def _dtypes_of(frame: pd.DataFrame, columns: list[Any]) -> list[Any]:
@@ -189,7 +224,7 @@ def report_types(table: TextTable, frame: pd.DataFrame) -> dict[str, Any]:
         Escape: a type whose joining is not certain.
     """
     given = table.arguments.get("dtype")
-    found: dict[str, Any] = {}
+    found: dict[Any, Any] = {}
     for name, column in [("", frame.index.to_series()), *frame.items()]:
         dtype = str(column.dtype)
         is_given = given is not None and (not isinstance(given, dict) or name in given)

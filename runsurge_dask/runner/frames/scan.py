@@ -1,6 +1,6 @@
-"""One look over the bytes of a chunk: can reading it raise, and how many rows has it?
+r"""One look over the bytes of a chunk: can reading it raise, and how many rows has it?
 
-For example, with three columns, `b'1,"a\\nb",2\\n3,,4\\n'` has two rows; a row with four fields, an open quote at the end,
+For example, with three columns, `b'1,"a\nb",2\n3,,4\n'` has two rows; a row with four fields, an open quote at the end,
 bytes that are no UTF-8 or a stray carriage return are refused: the whole file is then read by pandas, at its own line.
 Only field counts, quotes and the encoding can make pandas' parser raise where no dtype is demanded.
 """

@@ -100,7 +100,12 @@ def _types_of(report: dict[str, Any]) -> dict[str, str]:
 
 def _has_names(shape: Any, meta: Any) -> bool:
     """Whether a result has the columns that the script was told of."""
-    return shape is None or not isinstance(meta, pd.DataFrame) or shape[0] != "frame" or [name for name, _ in shape[1]] == [repr(name) for name in meta.columns]
+    return (
+        shape is None
+        or not isinstance(meta, pd.DataFrame)
+        or shape[0] != "frame"
+        or [name for name, _ in shape[1]] == [repr(name) for name in meta.columns]
+    )
 
 
 def _nothing(outputs: Any) -> Any:
@@ -125,14 +130,25 @@ class FrameSource:
 
     @property
     def total(self) -> int:
+        """Rows of the file."""
         return sum(self.rows)
 
     def look_over(self, seconds_per_byte: float, line: int) -> bool:
         """Cut the file, and see that reading it cannot raise; false where it is to be read plainly."""
         start, end = len(self.table.head), self.table.stamp[0]
         proposal, _ = self.runtime.ask(
-            {"op": "propose", "site": self.facts.site, "source": "table", "start": start, "end": end, "path": self.table.path,
-             "seconds_per_unit": seconds_per_byte, "needs_index": False, "is_asked_for": False, "quote": '"'}  # fmt: skip
+            {
+                "op": "propose",
+                "site": self.facts.site,
+                "source": "table",
+                "start": start,
+                "end": end,
+                "path": self.table.path,
+                "seconds_per_unit": seconds_per_byte,
+                "needs_index": False,
+                "is_asked_for": False,
+                "quote": '"',
+            }
         )
         if "cuts" not in proposal:
             return False
@@ -172,7 +188,7 @@ class FrameSource:
         for _ in range(ATTEMPTS):
             try:
                 return self._attempt(facts or self.facts, roots, not_line)
-            except _Widened:
+            except _WidenedError:
                 continue
         return None
 
@@ -182,7 +198,13 @@ class FrameSource:
         job = {"kind": "eval", "source": self.node, "held": held, "roots": roots, "nodes": nodes}
         offsets = list(accumulate([0, *self.rows]))
         chunks = [
-            {"start": a, "end": b, "rows": self.rows[n], "offset": offsets[n], "held": pickle.dumps([(node.pieces or [])[n] for node in held], 5)}
+            {
+                "start": a,
+                "end": b,
+                "rows": self.rows[n],
+                "offset": offsets[n],
+                "held": pickle.dumps([(node.pieces or [])[n] for node in held], 5),
+            }
             for n, (a, b) in enumerate(pairwise(self.cuts))
         ]
         widened: dict[str, str] = {}
@@ -210,13 +232,15 @@ class FrameSource:
         if answers is None and widened and not set(widened.items()) <= set(self.table.forced.items()):
             self.table.forced.update(widened)
             self.is_broken = False
-            raise _Widened
+            raise _WidenedError
         if answers is None:
             return None
         self.is_settled = True
         return [list(column) for column in zip(*(answer["values"] for answer in answers), strict=True)]
 
-    def _stage(self, facts: SiteFacts, job: dict[str, Any], chunks: list[dict[str, Any]], lines: list[int], accept: Any) -> list[Any] | None:
+    def _stage(
+        self, facts: SiteFacts, job: dict[str, Any], chunks: list[dict[str, Any]], lines: list[int], accept: Any
+    ) -> list[Any] | None:
         runtime = self.runtime
         runtime.busy = True
         try:
@@ -250,7 +274,8 @@ class FrameSource:
         if node.value is None:
             if node.op == "source":
                 return self.plain()
-            assert node.rows is not None and node.pieces is not None
+            assert node.rows is not None
+            assert node.pieces is not None
             if node.rows.node is not None and isinstance(node.pieces[0], pd.Series | pd.DataFrame):
                 whole = pd.concat(node.pieces, ignore_index=True)
                 whole.index = self.plain_value(node.rows.node).index
@@ -282,5 +307,5 @@ class FrameSource:
         return index
 
 
-class _Widened(Exception):
+class _WidenedError(Exception):
     """Try again, with the column types that hold for the whole."""

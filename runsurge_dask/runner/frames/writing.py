@@ -15,8 +15,7 @@ import pandas as pd
 
 from runsurge_dask.runner.frames import tables
 from runsurge_dask.runner.frames.answers import ask
-from runsurge_dask.runner.frames.building import MISSING
-from runsurge_dask.runner.frames.lazy import LazyFrame, node_of, source_of
+from runsurge_dask.runner.frames.lazy import MISSING, LazyFrame, node_of, source_of
 from runsurge_dask.runner.frames.methods import install_method
 from runsurge_dask.runner.frames.reading import PACKED
 
@@ -40,6 +39,7 @@ def _to_csv(lazy: Any, path_or_buf: Any = None, *args: Any, **kwargs: Any) -> An
 
 def _is_writable(lazy: Any, kwargs: dict[str, Any]) -> bool:
     meta, rows = node_of(lazy).meta, node_of(lazy).rows
+    assert rows is not None
     if kwargs.get("mode", "w") != "w" or kwargs.get("encoding") not in {None, "utf-8"} or not isinstance(kwargs.get("header", True), bool):
         return False
     if not isinstance(kwargs.get("float_format"), str | None) or not isinstance(kwargs.get("index", True), bool):
