@@ -70,9 +70,10 @@ def slot_of(node: ast.expr) -> Slot:
     """Where the records come from: the node that holds the iterable, the field, and the index in it (-1 for none)."""
     if isinstance(node, COMPREHENSIONS):
         generator: ast.comprehension = node.generators[0]
-        return _deeper(generator.iter) or (generator, "iter", -1)
+        deeper = None if isinstance(generator.iter, ast.ListComp) else _deeper(generator.iter)  # a list is a site of its own
+        return deeper or (generator, "iter", -1)
     assert isinstance(node, ast.Call)
-    position = 1 if _is_lazy_call(node) else 0
+    position = 1 if _is_lazy_call(node) else position_of(called_name(node))
     argument = node.args[position]
     return _deeper(argument) or (node, "args", position)
 

@@ -44,6 +44,8 @@ def install_method(kind: type, name: str, attempt: Any) -> None:
             if found is not MISSING:
                 return found
             materialise(__rs_it)
+        if name == "query":
+            kwargs["level"] = kwargs.get("level", 0) + 1  # it looks for `@name` in its caller: one further up
         if "inplace" in kwargs:
             return _in_place(plain, __rs_it, args, kwargs)
         return plain(__rs_it, *args, **kwargs)
