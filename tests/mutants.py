@@ -1,11 +1,12 @@
 """Deliberate mutants: does the suite notice when one split rule is loosened?
 
     python -m tests.mutants                          every mutant of mutants.toml
-    python -m tests.mutants --only nan digest        these
+    python -m tests.mutants --only break digest      these
     python -m tests.mutants --seed 4 --count 5       five, drawn by this seed
 
 The cases named for the mutants must pass as things are. Then each mutant is one replacement in a copy of the packages; the
-cases named for it run against the copy first, then the whole differential suite up to the first failure. A mutant that nothing notices has survived, and the exit status is 1.
+cases named for it run against the copy first, then the whole differential suite up to the first failure. A mutant that
+nothing notices has survived, and the exit status is 1.
 """
 
 from __future__ import annotations

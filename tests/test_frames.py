@@ -40,7 +40,7 @@ WHOLE = [
     "df['d'] = df['name'].apply(int)\nprint('not reached')",
     "df.to_csv('d.csv', index=False)\nprint(open('d.csv').read())",
     "print(df['missing'])",
-    "L = 3\ndf = df[df['id'] > 1].reset_index(drop=True)\ndf['n'] = df['name'].str.split(',').str[0]\nprint(df.query('qty > @L').std(numeric_only=True))",
+    "L = 3\ndf = df[df['id'] > 1].reset_index(drop=True)\nprint(df.query('qty > @L').std(numeric_only=True))",
     "df.rename(columns={'qty': 'n'}, inplace=True)\nprint(df.n.sum())",
 ]
 

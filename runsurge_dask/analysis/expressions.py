@@ -42,7 +42,8 @@ def consumed_form(node: ast.Call, shadowed: AbstractSet[str]) -> str:
         return ""
     argument = node.args[position]
     is_lazy = isinstance(argument, ast.GeneratorExp) or _is_lazy_call(argument, shadowed)
-    if name in CHOOSING and any(k.arg == "key" for k in node.keywords) and not is_lazy and isinstance(argument, ast.Name | ast.Attribute | ast.Call):
+    is_keyed = name in CHOOSING and any(k.arg == "key" for k in node.keywords)
+    if is_keyed and not is_lazy and isinstance(argument, ast.Name | ast.Attribute | ast.Call):
         return "candidates" if position else name
     if name in REDUCING_BUILTINS and len(node.args) == 1 and (is_lazy or isinstance(argument, ast.ListComp)):
         return name if all(k.arg in {"key", "default"} for k in node.keywords) else ""

@@ -19,11 +19,15 @@ if TYPE_CHECKING:
     from runsurge_dask.runner.facts import Accumulator
 
 
-def refuse_frames(body: list[ast.stmt], scope: Scope) -> None:
-    """Refuse what reaches around the body: its frame, a random generator, a reader, somebody else's list."""
+def _refuse_reaching_functions(body: list[ast.stmt], scope: Scope) -> None:
     spelled = {name for statement in body for name in mentioned(statement)}
     for name in sorted(scope.mentions.attributes(spelled) & REACHING_CALLS):
         raise Carried(body[0], f"a function called here may use `{name}`")
+
+
+def refuse_frames(body: list[ast.stmt], scope: Scope) -> None:
+    """Refuse what reaches around the body: its frame, a random generator, a reader, somebody else's list."""
+    _refuse_reaching_functions(body, scope)
     for node in (n for statement in body for n in ast.walk(statement)):
         match node:
             case ast.Await() | ast.AsyncFor() | ast.AsyncWith() | ast.YieldFrom():
