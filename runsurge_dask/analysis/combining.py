@@ -87,7 +87,10 @@ def _first_is_sound(event: Event, paths: tuple[Path, ...], events: list[Event]) 
     if not event.is_contribution:
         return False
     same = [other for other in events if other.keys[: len(event.keys)] == event.keys and other.merge is not Merge.FIRST]
-    return len(same) <= 1 and all(not p.keys for p in below)
+    if len(same) != 1 or any(p.keys for p in below):
+        return False
+    added = same[0].added
+    return added is not None and ast.dump(added) == ast.dump(event.first)
 
 
 def _agrees(path: tuple[str | int, ...], keys: tuple[str | int, ...]) -> bool:

@@ -46,7 +46,8 @@ def _augmented(growth: Growth, statement: ast.AugAssign) -> Iterator[Event]:
         return
     if merge is Merge.OR and not path[0] and _is_set(statement.value):
         merge = Merge.ADD
-    yield _event(path, merge, is_in_place=True)
+    added = statement.value if isinstance(statement.op, ast.Add) else None
+    yield _event(path, merge, is_in_place=True, added=added)
 
 
 def _event(path: tuple[tuple[str | int, ...], list[ast.AST], ast.expr | None], merge: Merge, **more: object) -> Event:
@@ -117,7 +118,8 @@ def _operated(
         leftmost = leftmost.left
     old = _old_value(growth, leftmost, same, path[0])
     if old is not None and not has_mention(growth, *others):
-        yield Event([*path[1], *old[0]], path[0], merge, first=old[1])
+        added = others[0] if len(others) == 1 and isinstance(value.op, ast.Add) else None
+        yield Event([*path[1], *old[0]], path[0], merge, first=old[1], added=added)
         return
     is_commuting = isinstance(value.op, ast.Add | ast.Mult)
     old = _old_value(growth, value.right, same, path[0])
@@ -138,7 +140,7 @@ def _extreme(
         if old is not None and not has_mention(growth, value.args[1 - position]):
             if position:
                 return  # `min(new, old)` takes a not-a-number and forgets it again
-            yield Event([*path[1], *old[0]], path[0], merge, first=old[1], is_contribution=True, compare="new-first" if position else "")
+            yield Event([*path[1], *old[0]], path[0], merge, first=old[1], is_contribution=True, added=value.args[1])
             return
 
 
@@ -156,7 +158,8 @@ def _called(growth: Growth, call: ast.Call) -> Iterator[Event]:
         if merge is not None:
             yield _event(path, merge, keys=("*",) if merge is not Merge.ADD else ())
     elif method in _GROWING and not call.keywords and len(call.args) == 1:
-        yield _event(path, _GROWING[method])
+        added = ast.List([call.args[0]], ast.Load()) if method == "append" else None
+        yield _event(path, _GROWING[method], added=added)
 
 
 def _tried(growth: Growth, statement: ast.Try) -> Iterator[Event]:

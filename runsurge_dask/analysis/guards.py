@@ -50,7 +50,7 @@ def _filled(growth: Growth, statement: ast.If, item: str, nodes: list[ast.AST], 
     path = path_in(growth, target)
     if path is None:
         return
-    yield Event([*nodes, *path[1]], path[0], Merge.FIRST, first=value, is_contribution=bool(present))
+    yield Event([*nodes, *path[1]], path[0], Merge.FIRST, first=value, is_contribution=len(present) == 1 and not isinstance(present[0], ast.If))
 
 
 def _selected(growth: Growth, statement: ast.If) -> Iterator[Event]:  # noqa: C901 - one proof, refused at each of its steps
@@ -87,7 +87,7 @@ def _selected(growth: Growth, statement: ast.If) -> Iterator[Event]:  # noqa: C9
     if target_path[0]:
         if not key and len(assigns) == 1 and compare in {"gt", "lt"} and (membership is not None or growth.starts_as != ""):
             merge = Merge.MAX if compare == "gt" else Merge.MIN
-            yield Event(explained, target_path[0], merge, first=value, is_contribution=True)
+            yield Event(explained, target_path[0], merge, first=value, is_contribution=True, added=value)
         return
     payload = [t.id for t, _ in assigns if isinstance(t, ast.Name) and t is not mine[0][0]]
     if len(payload) != len(assigns) - 1 or has_mention(growth, *[v for t, v in assigns if t is not mine[0][0]]):

@@ -24,6 +24,8 @@ class Event:
     first: ast.expr | None = None
     """The value stored for a key that is not there yet."""
     is_alias: bool = False
+    added: ast.expr | None = None
+    """What a row adds, where that is one expression."""
     is_contribution: bool = False
     """That value is a row's own part, not a neutral beginning."""
     payload: tuple[str, ...] = ()

@@ -79,8 +79,6 @@ class EmbeddedCluster:
 
     def stop(self, futures: list[Any]) -> list[tuple[Header, list[bytes]]]:
         """Cancel what has not been asked for yet; returns the answers that were there already."""
-        ready = [future.result() for future in futures if future.status == "finished"]
-        self.client.cancel([future for future in futures if future.status != "finished"])
         for slot in self.slots:
             slot.refuse(stage_digest(futures[0].key))
             slot.interrupt()
@@ -90,6 +88,9 @@ class EmbeddedCluster:
                 for slot in self.slots:
                     slot.kill()
             time.sleep(0.005)  # a busy slot ends within milliseconds; nothing else is waiting here
+        self.client.scheduler_info()  # a round trip: what has ended is known here after it
+        ready = [future.result() for future in futures if future.status == "finished"]
+        self.client.cancel([future for future in futures if future.status != "finished"])
         return ready
 
     def close(self) -> None:

@@ -50,8 +50,19 @@ class Expression(Cutting):
 
     def _take(self, records: Any) -> None:
         """Go through records as written."""
-        if not any(self.reduction.is_settled(part) for part in self.parts):
+        if any(self.reduction.is_settled(part) for part in self.parts):
+            return
+        if self.facts.form in {"max", "min"} and any(self.parts):
+            self._take_one_by_one(records)
+        else:
             self.parts.append(self.partial(records))
+
+    def _take_one_by_one(self, records: Any) -> None:
+        """Go on from an extreme: a not-a-number never replaces it, wherever it stands."""
+        for record in records:
+            part = self.partial(iter((record,)))
+            if all(key == key for key, _ in part):  # noqa: PLR0124 - that is how NaN shows
+                self.parts.append(part)
 
     def _finished(self) -> Any:
         value = self.reduction.finish(self.parts)

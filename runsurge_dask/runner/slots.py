@@ -6,6 +6,8 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
+from runsurge_dask.runner.commit import drop_files
+
 if TYPE_CHECKING:
     from runsurge_dask.runner.host import Child, RunnerHost
     from runsurge_dask.runner.wire import Header
@@ -53,6 +55,9 @@ class RunnerSlot:
             child.channel.close()
             self._child = None
             return {"status": "escape", "reason": f"its process ended ({describe_exit(child.exit_code)})"}, []
+        if answer["status"] == "ok" and stage == self._refused:
+            drop_files(answer["files"]["written"])
+            answer, results = {"status": "escape", "reason": "it was stopped"}, []
         if answer["status"] != "ok":
             self.close()
         return answer, results
