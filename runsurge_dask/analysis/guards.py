@@ -50,7 +50,8 @@ def _filled(growth: Growth, statement: ast.If, item: str, nodes: list[ast.AST], 
     path = path_in(growth, target)
     if path is None:
         return
-    yield Event([*nodes, *path[1]], path[0], Merge.FIRST, first=value, is_contribution=len(present) == 1 and not isinstance(present[0], ast.If))
+    is_contribution = len(present) == 1 and not isinstance(present[0], ast.If)
+    yield Event([*nodes, *path[1]], path[0], Merge.FIRST, first=value, is_contribution=is_contribution)
 
 
 def _selected(growth: Growth, statement: ast.If) -> Iterator[Event]:  # noqa: C901 - one proof, refused at each of its steps

@@ -15,6 +15,7 @@ import pandas as pd
 
 from runsurge_dask.runner.frames import tables
 from runsurge_dask.runner.frames.building import extend, filtered, from_outside, is_open
+from runsurge_dask.runner.frames.conversions import apply, astype, map_values
 from runsurge_dask.runner.frames.lazy import (
     MISSING,
     LazyFrame,
@@ -30,8 +31,6 @@ from runsurge_dask.runner.frames.lazy import (
 from runsurge_dask.runner.frames.nodes import Node
 
 PANDAS_FOLDER = os.path.dirname(pd.__file__) + os.sep
-LARGEST_TABLE = 100_000
-"""Entries of a table that is cheap to send with every chunk."""
 
 
 def install_method(kind: type, name: str, attempt: Any) -> None:
@@ -289,46 +288,6 @@ def _spelled(expr: str) -> set[str]:
     return set(re.findall(r"@([A-Za-z_]\w*)", expr))
 
 
-def _astype(lazy: Any, dtype: Any, **kwargs: Any) -> Any:
-    if kwargs:
-        return MISSING
-    meta = node_of(lazy).meta
-    pairs = (
-        [(meta[name].dtype, wanted) for name, wanted in dtype.items() if name in meta]
-        if isinstance(dtype, dict)
-        else [(each, dtype) for each in (meta.dtypes if isinstance(meta, pd.DataFrame) else [meta.dtype])]
-    )
-    if any(str(wanted) in {"category", "object"} or wanted is object or isinstance(wanted, pd.CategoricalDtype) for _, wanted in pairs):
-        return MISSING
-    is_sure = source_of(lazy).is_settled and all(_never_fails(old, wanted) for old, wanted in pairs)
-    return extend(lazy, "method:astype", (dtype,), now=not is_sure)
-
-
-def _never_fails(old: Any, wanted: Any) -> bool:
-    if wanted is str or wanted == "str":
-        return isinstance(old, np.dtype) and old.kind in "iub"
-    try:
-        new = np.dtype(wanted)
-    except TypeError:
-        return False
-    return isinstance(old, np.dtype) and old.kind in "iubf" and (new.kind == "f" or (old.kind in "iub" and new.kind in "iub"))
-
-
-def _map(lazy: Any, arg: Any, *args: Any, **kwargs: Any) -> Any:
-    is_table = isinstance(lazy, LazySeries) and type(arg) is dict and not args and not kwargs
-    if is_table and len(arg) < LARGEST_TABLE:
-        return extend(lazy, "method:map", (dict(arg),), now=True)
-    if callable(arg):
-        return extend(lazy, "method:map", (arg, *args), kwargs, now=True, calls=True)
-    return MISSING
-
-
-def _apply(lazy: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
-    if not callable(func) or (isinstance(lazy, LazyFrame) and kwargs.get("axis", 0) not in {1, "columns"}):
-        return MISSING
-    return extend(lazy, "method:apply", (func, *args), kwargs, now=True, calls=True)
-
-
 def across(name: str) -> Any:
     """Reductions over the columns of each row are row-wise."""
 
@@ -402,9 +361,9 @@ def _plain_methods() -> list[tuple[type, str, Any]]:
             (kind, "dropna", _dropna),
             (kind, "fillna", _fillna),
             (kind, "reset_index", _reset_index),
-            (kind, "astype", _astype),
-            (kind, "map", _map),
-            (kind, "apply", _apply),
+            (kind, "astype", astype),
+            (kind, "map", map_values),
+            (kind, "apply", apply),
             (kind, "__array_ufunc__", _ufunc),
         ]
     found += [
