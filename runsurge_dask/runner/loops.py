@@ -32,6 +32,7 @@ class Loop(Cutting):
         self.values: dict[str, Any] = {}
         self.bound: dict[str, Any] = {}
         self.operation: Operation | None = None
+        self._after: Iterator[Any] = iter(())
         self._names: Mapping[str, Any] = {}
         self._frame = id(sys._getframe(2))  # noqa: SLF001 - the frame of the loop tells whether a consumer waits for it
         if self.source is None:
@@ -52,6 +53,7 @@ class Loop(Cutting):
         """Run the chunks, or let the consumer of this generator do it; returns the names to bind in the loop's frame."""
         if self.operation is not None:
             self.pending = False
+            self._stream = self._after
             self._write_places()
             return self.bound
         frame = sys._getframe(1)  # noqa: SLF001 - the only way to the names around the loop
@@ -81,7 +83,11 @@ class Loop(Cutting):
     def go_on(self, reached: tuple[int, int]) -> None:
         """The consumer has come this far; what is left is given as written."""
         self.yields = []
-        self._stream = self.rest(*reached) if self.inner is None else iter(self.known_source.generator)
+        after = self.rest(*reached) if self.inner is None else iter(self.known_source.generator)
+        if self.pending and self.operation is not None:
+            self._after = after  # its own frame takes over what the chunks found first
+        else:
+            self._stream = after
 
     def _decline_inner(self) -> None:
         links = self.chain()
