@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING
 
 from runsurge_dask.analysis.names import bound_names, read_names
 from runsurge_dask.ir.program import Block, Effect
+from runsurge_dask.knowledge.calls import WRITING_CALLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_WRITING_CALLS = frozenset({
-    "print", "write", "writelines", "writerow", "writerows", "dump", "to_csv", "to_parquet", "to_pickle", "save", "savefig", "savetxt",
-    "log", "info", "warning", "error", "debug", "warn", "mkdir", "makedirs", "remove", "rename", "unlink"
-})  # fmt: skip
 _READING_CALLS = frozenset({
     "open", "read", "readline", "readlines", "read_csv", "read_parquet", "load", "loadtxt", "glob", "listdir", "next", "read_text",
     "memmap", "iterdir"
@@ -94,7 +91,7 @@ def _effect(statement: ast.stmt) -> Effect:
             mode = node.args[1] if len(node.args) > 1 else next((k.value for k in node.keywords if k.arg == "mode"), None)
             if getattr(node.func, "id", "") == "open" and isinstance(mode, ast.Constant) and set(str(mode.value)) & set("wax+"):
                 return Effect.WRITES
-    if names & _WRITING_CALLS:
+    if names & WRITING_CALLS:
         return Effect.WRITES
     return Effect.READS if names & _READING_CALLS else Effect.PURE
 

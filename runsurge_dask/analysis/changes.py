@@ -31,17 +31,57 @@ def changed_places(body: list[ast.stmt], assigned: set[str]) -> set[tuple[str, .
 
 def changing_functions(spelled: set[str], scope: Scope) -> list[str]:
     """Functions that code spelling these names may call and that change values around themselves."""
-    found = []
+    return [name for name in sorted(scope.mentions.reachable(spelled)) if _changed_around(name, scope)]
+
+
+def names_changed_by(spelled: set[str], scope: Scope) -> set[str]:
+    """Names around the functions that code spelling these names may call, whose values those functions change or set."""
+    return {place for name in scope.mentions.reachable(spelled) for place in _changed_around(name, scope)}
+
+
+def _changed_around(name: str, scope: Scope) -> set[str]:
     owners = {scope.owner, *(f.name for f in scope.outer), ""}
-    for name in sorted(scope.mentions.reachable(spelled)):
-        for function in scope.mentions.bodies.get(name, ()):
-            around = {n for n, owner in scope.mentions.around.get(name, ()) if owner in owners}
-            declared = {n for node in own_nodes(function.body) if isinstance(node, ast.Global | ast.Nonlocal) for n in node.names}
-            local = (bound_names(function.body) | parameter_names(function.args)) - declared
-            changed = {place[0] for place in changed_places(function.body, local)} | (declared & bound_names(function.body))
-            if changed & around:
-                found.append(name)
+    around = {n for n, owner in scope.mentions.around.get(name, ()) if owner in owners}
+    found: set[str] = set()
+    for function in scope.mentions.bodies.get(name, ()):
+        declared = {n for node in own_nodes(function.body) if isinstance(node, ast.Global | ast.Nonlocal) for n in node.names}
+        local = (bound_names(function.body) | parameter_names(function.args)) - declared
+        found |= {place[0] for place in changed_places(function.body, local)} | (declared & bound_names(function.body))
+    return found & around
+
+
+def changed_by_calls(body: list[ast.stmt], assigned: set[str], scope: Scope) -> set[tuple[str, ...]]:
+    """Places around the loop that functions of the user's change because they are given them: `ledger.post(row)`, `add(table, row)`."""
+    found: set[tuple[str, ...]] = set()
+    for node in (n for statement in body for n in ast.walk(statement) if isinstance(n, ast.Call)):
+        for given in _changed_arguments(node, scope, frozenset()):
+            place = _root_place(given)
+            if place is not None and place[0] not in assigned:
+                found.add(place)
     return found
+
+
+def _changed_arguments(call: ast.Call, scope: Scope, inside: frozenset[str]) -> Iterator[ast.expr]:
+    """What a call of the user's own function or method is given and may change; a receiver is its first argument."""
+    is_method = isinstance(call.func, ast.Attribute)
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    given = [*([call.func.value] if isinstance(call.func, ast.Attribute) else []), *call.args]
+    for function in scope.mentions.bodies.get(name, ()):
+        if name in inside:
+            continue
+        parameters = [argument.arg for argument in (*function.args.posonlyargs, *function.args.args)]
+        changed = _changed_parameters(function, scope, inside | {name})
+        offset = 0 if is_method or not parameters or parameters[0] != "self" else 1
+        yield from (value for parameter, value in zip(parameters[offset:], given, strict=False) if parameter in changed)
+
+
+def _changed_parameters(function: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope, inside: frozenset[str]) -> set[str]:
+    parameters = parameter_names(function.args)
+    local = bound_names(function.body) - parameters
+    found = {place[0] for place in changed_places(function.body, local)}
+    for node in (n for statement in function.body for n in ast.walk(statement) if isinstance(n, ast.Call)):
+        found |= {place[0] for given in _changed_arguments(node, scope, inside) if (place := _root_place(given)) is not None}
+    return found & parameters
 
 
 def _targets(node: ast.AST) -> Iterator[ast.expr]:

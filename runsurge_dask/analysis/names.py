@@ -142,18 +142,19 @@ def own_nodes(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
 
 def carried_reads(body: list[ast.stmt], defined: set[str]) -> set[str]:
     """Names that the body may read before it has bound them in the same turn."""
-    flow = _Flow()
+    flow = Flow()
     flow.run(body, set(defined))
     return flow.exposed
 
 
-class _Flow:
+class Flow:
     """Walks statements in order of execution; a state of None means that this point is not reached."""
 
     def __init__(self) -> None:
         self.exposed: set[str] = set()
 
     def read(self, state: set[str], *nodes: ast.AST | None) -> None:
+        """Note what these expressions read of what is not bound yet."""
         for node in nodes:
             if node is not None:
                 given = {n.target.id: (n.end_lineno, n.end_col_offset) for n in ast.walk(node) if isinstance(n, ast.NamedExpr)}
@@ -161,13 +162,14 @@ class _Flow:
                 state |= set(given)
 
     def run(self, body: list[ast.stmt], state: set[str] | None) -> set[str] | None:
+        """The names bound after these statements, whatever way was taken through them."""
         for statement in body:
             if state is None:
                 return None
-            state = self.step(statement, state)
+            state = self._step(statement, state)
         return state
 
-    def step(self, node: ast.stmt, state: set[str]) -> set[str] | None:  # noqa: C901, PLR0911, PLR0912 - one branch a statement form
+    def _step(self, node: ast.stmt, state: set[str]) -> set[str] | None:  # noqa: C901, PLR0911, PLR0912 - one branch a statement form
         match node:
             case ast.If(test=test, body=body, orelse=orelse):
                 self.read(state, test)

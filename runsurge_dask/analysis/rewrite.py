@@ -25,6 +25,8 @@ from runsurge_dask.analysis.expressions import (
     slot_of,
 )
 from runsurge_dask.analysis.expressions import get_slot as _get_slot
+from runsurge_dask.analysis.fission import divided_body, is_ahead_of
+from runsurge_dask.analysis.hoisting import choose_calls
 from runsurge_dask.analysis.names import bound_names, own_nodes
 from runsurge_dask.analysis.scopes import Mentions, Scope
 from runsurge_dask.analysis.sites import facts_of_loop
@@ -112,10 +114,18 @@ class _Rewriter(ast.NodeTransformer):
             node.body, node.orelse = self.suite(node.body), self.suite(node.orelse)
             return [node]
         number = self.take_number()
-        facts = facts_of_loop(number, node, self.scope)
+        facts, fission = facts_of_loop(number, node, self.scope)
         self.facts.append(facts)
         node.iter = self.visit(node.iter)
-        node.body, node.orelse = self.suite(node.body), self.suite(node.orelse)
+        if fission is not None:
+            node.body = choose_calls(node.body, fission.calls, is_ahead_of(number))
+        groups = [self.with_hoisted(statement) for statement in node.body]
+        node.orelse = self.suite(node.orelse)
+        if fission is not None:
+            node.body = divided_body(node, groups, fission, number)
+            node.target = ast.copy_location(ast.Name(f"__rs_r{number}", ast.Store()), node.target)
+            return _closed_at_last(_opened(node, facts))
+        node.body = [statement for group in groups for statement in group]
         if facts.kind in _UNCUT:
             node.iter = _call("plain", [node.iter], node.iter)
             return [node]
@@ -268,7 +278,7 @@ def _opened(node: ast.For, facts: SiteFacts) -> list[ast.stmt]:
     lines += [
         line for b in dict.fromkeys(bound) for line in (f"            if {b!r} in {values}:", f"                {b} = {values}[{b!r}]")
     ]
-    if any(a.merge == "yield" for a in facts.accumulators):
+    if not facts.given and any(a.merge == "yield" for a in facts.accumulators):
         lines += [f"            yield from {name}.yields", f"            {name}.yields = []"]
     lines += [f"            {values} = None", "            continue", "        pass", "    break", f"{name} = None"]
     template = ast.parse("\n".join(lines)).body
@@ -289,6 +299,17 @@ def _opened(node: ast.For, facts: SiteFacts) -> list[ast.stmt]:
     inner_loop.iter = ast.copy_location(ast.Name(name, ast.Load()), node.iter)
     inner_loop.orelse[1:] = node.orelse or [ast.copy_location(ast.Pass(), node)]
     return [opening, turns, closing]
+
+
+def _closed_at_last(opened: list[ast.stmt]) -> list[ast.stmt]:
+    """A divided loop, whose chunks go on while its rest runs, told when it is left, whatever the way."""
+    opening, turns, closing = opened
+    assert isinstance(closing, ast.Assign)
+    assert isinstance(closing.targets[0], ast.Name)
+    close = ast.parse(f"{closing.targets[0].id}.close()").body[0]
+    for node in ast.walk(close):
+        ast.copy_location(node, closing)
+    return [opening, ast.copy_location(ast.Try([turns], [], [], [close]), turns), closing]
 
 
 def _listed_rows(iterable: ast.expr) -> ast.expr:

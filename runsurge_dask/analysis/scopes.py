@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from runsurge_dask.analysis.names import SCOPES, bound_names, carried_reads, function_reads, own_nodes, parameter_names, read_names
+from runsurge_dask.knowledge.calls import FRAME_CALLS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @dataclass(slots=True)
@@ -17,8 +22,14 @@ class Mentions:
     """Names that functions use from around them, each with the function that owns it ("" for a module)."""
     bodies: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] = field(default_factory=dict)
 
+    classes: set[str] = field(default_factory=set)
+    loose_classes: set[str] = field(default_factory=set)
+    """Classes that are handed about as values: any name may then stand for one of them."""
+
     def add(self, tree: ast.Module) -> None:
         """Take in one module."""
+        self.classes.update(node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+        self.loose_classes |= set(_values(tree)) & self.classes
         self._enter(tree, ())
 
     def _enter(self, node: ast.AST, above: tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]) -> None:
@@ -68,6 +79,28 @@ class Mentions:
     def attributes(self, names: set[str]) -> set[str]:
         """Everything that the functions reachable from these names mention."""
         return set().union(*(self.table[name] for name in self.reachable(names)))
+
+
+def _values(tree: ast.Module) -> Iterator[str]:
+    """Names that are used as values, and not only called, looked into, tested against or inherited from."""
+    bare: set[int] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id="isinstance" | "issubclass" | "super"), args=arguments):
+                bare.update(id(inner) for argument in arguments for inner in ast.walk(argument))
+            case ast.Call(func=function):
+                bare.add(id(function))
+            case ast.Attribute(value=value):
+                bare.add(id(value))
+            case ast.ClassDef(bases=bases):
+                bare.update(map(id, bases))
+            case ast.ExceptHandler(type=kind) if kind is not None:
+                bare.update(map(id, ast.walk(kind)))
+            case ast.arg(annotation=kind) | ast.AnnAssign(annotation=kind) | ast.FunctionDef(returns=kind) if kind is not None:
+                bare.update(map(id, ast.walk(kind)))
+            case ast.MatchClass(cls=kind):
+                bare.add(id(kind))
+    yield from (n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load) and id(n) not in bare)
 
 
 def _asks_identity(node: ast.AST) -> bool:
@@ -123,6 +156,17 @@ class Scope:
         found: set[str] = set()
         return found if self._continue(self.body, loop, found) else None
 
+    def live_names(self, names: set[str], loop: ast.For) -> set[str]:
+        """Those of the names that somebody may still read after the loop."""
+        if any(isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id in FRAME_CALLS for n in ast.walk(self.tree)):
+            return names
+        after = self.live_after(loop)
+        if after is None:
+            return names
+        after |= carried_reads(loop.orelse, set())
+        around = {name for uses in self.mentions.around.values() for name, owner in uses if owner in {self.owner, ""}}
+        return {name for name in names if name in after or (self.is_shared(name) and name in around)}
+
     def _continue(self, suite: list[ast.stmt], loop: ast.stmt, found: set[str]) -> bool:
         for position, statement in enumerate(suite):
             if statement is loop or (statement.lineno, statement.col_offset) == (loop.lineno, loop.col_offset):
@@ -147,6 +191,11 @@ class Scope:
     def body(self) -> list[ast.stmt]:
         """The statements of the function, or of the file."""
         return self.function.body if self.function is not None else self.tree.body
+
+    @property
+    def imported(self) -> set[str]:
+        """Names that imports bind anywhere in the file."""
+        return bound_names(n for n in ast.walk(self.tree) if isinstance(n, ast.Import | ast.ImportFrom))
 
     def declared(self) -> set[str]:
         """Names that the function declares global or nonlocal."""

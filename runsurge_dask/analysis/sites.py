@@ -11,14 +11,14 @@ from dataclasses import replace
 
 from runsurge_dask.analysis.bodies import loop_code
 from runsurge_dask.analysis.changes import changed_places
+from runsurge_dask.analysis.fission import Fission, divide, divided_code
 from runsurge_dask.analysis.growth import explain
 from runsurge_dask.analysis.names import bound_names, carried_reads, own_nodes, parameter_names, read_names
 from runsurge_dask.analysis.places import Growth
 from runsurge_dask.analysis.refusals import refuse_frames, refuse_onlookers, refuse_payload_reads, refuse_shared_names, refuse_targets
 from runsurge_dask.analysis.scopes import Scope, mentioned
 from runsurge_dask.analysis.verdicts import Carried, Verdict
-from runsurge_dask.knowledge.calls import FRAME_CALLS
-from runsurge_dask.runner.facts import Accumulator, Merge, SiteFacts, SplitKind
+from runsurge_dask.runner.facts import GROWING_IN_PLACE, Accumulator, Merge, SiteFacts, SplitKind
 
 FEW = 8
 """A loop over a display of at most this many constants is structure, not data."""
@@ -68,7 +68,7 @@ def _prove_loop(loop: ast.For, scope: Scope) -> Verdict:
     if yields:
         accumulators.append(Accumulator(place="", local="__rs_yields", merge=Merge.YIELD))
     free = read_names(body) - others - names
-    live = _live_names(others - payload, loop, scope)
+    live = scope.live_names(others - payload, loop)
     return Verdict(*_kind(loop, accumulators), accumulators, live, free, _halo(loop))
 
 
@@ -169,26 +169,19 @@ def _yields(body: list[ast.stmt]) -> bool:
     return found
 
 
-def _live_names(names: set[str], loop: ast.For, scope: Scope) -> set[str]:
-    """Those of the names that somebody may still read after the loop."""
-    if any(isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id in FRAME_CALLS for n in ast.walk(scope.tree)):
-        return names
-    after = scope.live_after(loop)
-    if after is None:
-        return names
-    after |= carried_reads(loop.orelse, set())
-    around = {name for uses in scope.mentions.around.values() for name, owner in uses if owner in {scope.owner, ""}}
-    return {name for name in names if name in after or (scope.is_shared(name) and name in around)}
-
-
-def facts_of_loop(number: int, loop: ast.For, scope: Scope) -> SiteFacts:
-    """Everything a run needs to know of one loop."""
+def facts_of_loop(number: int, loop: ast.For, scope: Scope) -> tuple[SiteFacts, Fission | None]:
+    """Everything a run needs to know of one loop, and how its body is divided, if it is."""
     verdict = classify_loop(loop, scope)
     facts = SiteFacts(
         site=number, file=scope.file, line=loop.lineno, form="for", kind=verdict.kind, reason=verdict.reason, label=label_of(loop)
     )
-    if verdict.kind in {SplitKind.FOLD, SplitKind.WHOLE}:
-        return facts
+    compares = scope.mentions.compares_identity(list(loop.body), {name for s in loop.body for name in mentioned(s)})
+    if verdict.kind is SplitKind.WHOLE or is_structural(loop.iter):
+        return facts, None
+    fission = divide(loop, scope, is_proved=verdict.kind is not SplitKind.FOLD and all(_is_known(a, scope) for a in verdict.accumulators))
+    divided = None if fission is None else _divided_facts(facts, loop, fission, scope, compares=compares)
+    if verdict.kind is SplitKind.FOLD:
+        return divided or facts, fission
     return replace(
         facts,
         code=loop_code(loop, verdict, scope),
@@ -197,7 +190,31 @@ def facts_of_loop(number: int, loop: ast.For, scope: Scope) -> SiteFacts:
         accumulators=tuple(verdict.accumulators),
         is_indexed=any(a.merge is Merge.COUNT for a in verdict.accumulators),
         halo=verdict.halo,
-        compares_identity=scope.mentions.compares_identity(list(loop.body), {name for s in loop.body for name in mentioned(s)}),
+        compares_identity=compares,
+        divided=divided,
+    ), fission
+
+
+def _is_known(fact: Accumulator, scope: Scope) -> bool:
+    """Whether the text tells that a value is of a type whose parts can be joined."""
+    return fact.merge not in GROWING_IN_PLACE or fact.merge is Merge.YIELD or scope.starts_as(tuple(fact.place.split("."))) in _JOINED_TYPES
+
+
+_JOINED_TYPES = frozenset({"list", "dict", "set", "defaultdict", "Counter"})
+
+
+def _divided_facts(facts: SiteFacts, loop: ast.For, fission: Fission, scope: Scope, *, compares: bool) -> SiteFacts:
+    return replace(
+        facts,
+        reason=f"{facts.reason}; chunks do line {', '.join(map(str, fission.lines()))} ahead",
+        code=divided_code(loop, fission, scope),
+        free=tuple(sorted(fission.free)),
+        assigned=tuple(sorted(fission.left)),
+        accumulators=(Accumulator(place="", local="__rs_yields", merge=Merge.YIELD),),
+        given=fission.given,
+        rest=tuple(sorted(fission.rest)),
+        makes_files=fission.makes_files,
+        compares_identity=compares,
     )
 
 

@@ -105,6 +105,7 @@ class Session:
         path = os.path.abspath(self.program.file)
         options = {
             "chunks": self.options.chunks, "exact": self.exact, "worth_seconds": self.options.worth_seconds,
+            "workers": self.options.workers,
             "seeded": self.program.is_seeding, "caches_are_seen": self.program.is_looking_into_caches
         }
         return {

@@ -41,3 +41,43 @@ SEEDING_CALLS = frozenset({"seed", "setstate", "set_state"})
 
 READING_METHODS = frozenset({"readline", "readlines", "read", "readinto", "seek", "tell", "__next__"})
 """Methods that move the position of a file."""
+
+WRITING_CALLS = frozenset({
+    "print", "write", "writelines", "writerow", "writerows", "dump", "to_csv", "to_parquet", "to_pickle", "save", "savefig", "savetxt",
+    "log", "info", "warning", "error", "debug", "warn", "mkdir", "makedirs", "remove", "rename", "unlink"
+})  # fmt: skip
+"""Calls that leave something outside of the process."""
+
+NAMESPACE_CALLS = frozenset({"locals", "globals", "exec", "eval", "vars", "breakpoint", "__import__", "dir", "_getframe"})
+"""Calls that read or bind names without spelling them."""
+
+LOOKING_CALLS = frozenset({
+    "len", "int", "float", "str", "bool", "abs", "round", "sum", "min", "max", "repr", "ord", "hash", "isinstance", "any", "all", "divmod",
+    "pow", "complex", "format", "print"
+})  # fmt: skip
+"""Built-in functions whose result is no way into a collection of plain values that they were given."""
+
+LOOKING_METHODS = frozenset({
+    "sum", "mean", "min", "max", "argmax", "argmin", "std", "var", "any", "all", "prod", "reduce", "histogram", "bincount", "dot", "sqrt",
+    "exp", "log", "count_nonzero", "median", "percentile", "strip", "split", "lower", "upper", "startswith", "endswith", "replace", "count",
+    "index", "join", "format", "isdigit", "isalpha", "title", "encode", "find"
+})  # fmt: skip
+"""Methods, and functions of libraries, of the same kind."""
+
+LOOKING_ATTRIBUTES = frozenset({"shape", "size", "ndim", "dtype"})
+
+CLOCK_CALLS = frozenset({"time", "time_ns", "perf_counter", "monotonic", "process_time", "now", "utcnow", "today"})
+"""Calls whose answers must come in the order of the rows."""
+
+FILE_TESTS = frozenset({
+    "exists", "isfile", "isdir", "listdir", "glob", "iglob", "rglob", "iterdir", "scandir", "stat", "getsize", "getmtime", "is_file",
+    "is_dir", "walk", "access", "lexists"
+})  # fmt: skip
+"""Calls that ask what files there are."""
+
+FILE_MAKERS = frozenset({
+    "open", "write_text", "write_bytes", "to_csv", "to_parquet", "to_pickle", "to_json", "save", "savez", "savetxt", "savefig", "tofile",
+    "rename", "remove", "unlink", "mkdir", "makedirs", "copy", "copyfile", "copy2", "move", "replace", "rmtree", "rmdir", "touch", "link",
+    "symlink", "run", "system", "Popen", "check_call", "check_output", "call", "flush", "truncate", "NamedTemporaryFile", "mkstemp"
+})  # fmt: skip
+"""Calls that may make a file, change one, or take one away."""

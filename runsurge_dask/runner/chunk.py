@@ -23,7 +23,7 @@ from runsurge_dask.runner import shadows, wire
 from runsurge_dask.runner.accumulators import build_start, finished_value
 from runsurge_dask.runner.codec import ATOMIC, EnvironmentPickler, EnvironmentUnpickler, dump_results, is_array_like, reachable_mutables
 from runsurge_dask.runner.confinement import capture_warnings, enter_surroundings, prepare_process, random_state
-from runsurge_dask.runner.escape import Escape
+from runsurge_dask.runner.escape import CARRIES, Escape
 from runsurge_dask.runner.facts import Merge
 from runsurge_dask.runner.records import read_chunk
 from runsurge_dask.runner.reductions import extreme
@@ -109,7 +109,8 @@ class Block:
     def enter(self, names: dict[str, Any]) -> None:
         """Make the chunk function in these names."""
         self.names = names
-        namespace = {**names, "__name__": "__main__", "__rs_Escape__": Escape, "__rs_extreme__": extreme, "__rs_tape__": compress}
+        ours = {"__rs_Escape__": Escape, "__rs_extreme__": extreme, "__rs_tape__": compress, "__rs_still__": require_still}
+        namespace = {**names, "__name__": "__main__", **ours}
         exec(marshal.loads(self.facts.code), namespace)  # noqa: S102, S302 - the script's own code, in the process made for it
         self.function: Callable[..., Any] = namespace["__rs_chunk__"]
 
@@ -144,6 +145,21 @@ class Block:
             "parts": [_part(fact, left) for fact in facts.accumulators],
             "payload": {name: left[name] for fact in facts.accumulators for name in fact.payload if name in left},
         }
+
+
+def require_still(read: tuple[Any, ...], held: tuple[Any, ...], looked_into: tuple[Any, ...]) -> None:
+    """Escape unless what a row reads next is what it would have been after the part that carries has had the row."""
+    is_plain = {type(value) for value in read} <= ATOMIC
+    if not is_plain and not ({type(value) for value in held} <= ATOMIC and all(map(_holds_plain_values, looked_into))):
+        raise Escape("a row may be changed before all that can go ahead is done")
+
+
+def _holds_plain_values(value: Any) -> bool:
+    if type(value) in ATOMIC:
+        return True
+    if type(value) in {list, tuple, dict}:
+        return set(map(type, value.values() if type(value) is dict else value)) <= ATOMIC
+    return type(value).__module__ == "numpy" and not value.dtype.hasobject
 
 
 def _user_modules(watched: Mapping[str, Any]) -> dict[str, types.ModuleType]:
@@ -199,11 +215,11 @@ def _run(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire
     if stage.seeded and random_state() != randomness:
         raise Escape("it draws from a random generator that the script seeds")
     if stage.take_digest() != stage.digest:
-        raise Escape("it changes a value around it from row to row")
+        raise Escape(CARRIES)
     changed = _changed_items(items, items_blob, before, spec)
     journal = Journal.current.take()
-    if stage.is_lonely and journal:
-        raise Escape("a generator that writes, read by code that runs as written")
+    if stage.is_lonely and (journal or shadows.has_written()):
+        raise Escape("it writes, and the code that runs as written beside it must come first")
     result = dump_results({"outputs": outputs, "journal": journal, "changed": changed}, known)
     return {"status": "ok", "records": counter.count, "files": shadows.take()}, [result]
 
@@ -224,10 +240,11 @@ def _call(stage: Stage, spec: Mapping[str, Any], records: Any) -> list[Any]:
     *feeders, last = stage.blocks
     for block in feeders:
         records = block.stream(records, spec["index"])
-    left = last.run(records, spec["index"])
+    pulled = _Counting(records)
+    left = last.run(pulled, spec["index"])
     if any(fact.merge is Merge.YIELD for fact in last.facts.accumulators):
         given: list[Any] = []
-        left = {**_drain(left, given), "__rs_yields": given}
+        left = {**_drain(left, given, pulled if last.facts.given else None), "__rs_yields": given}
     for _ in records:
         pass  # a consumer that has seen enough: the rest must be seen to be harmless
     return [*(block.outputs({**block.left, **_no_yields(block)}) for block in feeders), last.outputs(left)]
@@ -237,10 +254,11 @@ def _no_yields(block: Block) -> dict[str, Any]:
     return {fact.local: [] for fact in block.facts.accumulators if fact.merge is Merge.YIELD}
 
 
-def _drain(generator: Any, given: list[Any]) -> Any:
+def _drain(generator: Any, given: list[Any], pulled: _Counting | None) -> Any:
     while True:
         try:
-            given.append(next(generator))
+            row = next(generator)
+            given.append(row if pulled is None else (pulled.count, row))
         except StopIteration as end:
             return end.value
 

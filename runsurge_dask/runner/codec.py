@@ -11,12 +11,18 @@ as one it already has must come back as a reference, or not at all.
 from __future__ import annotations
 
 import copyreg
+import datetime as dt
+import decimal
+import fractions
 import functools
 import gc
 import io
+import mmap
 import pickle
+import re
 import sys
 import types
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from cloudpickle import cloudpickle
@@ -35,6 +41,12 @@ _FROZEN = frozenset({
     types.MappingProxyType, types.GetSetDescriptorType, types.MemberDescriptorType, types.MethodDescriptorType,
     types.WrapperDescriptorType, property, types.CodeType
 })
+_FIXED_VALUES = (re.Pattern, dt.date, dt.time, dt.timedelta, dt.tzinfo, decimal.Decimal, fractions.Fraction, PurePath)
+_FIXED = (
+    tuple, frozenset, types.FunctionType, types.CellType, type, types.MethodType, functools.partial, functools._lru_cache_wrapper,  # noqa: SLF001
+    *_FIXED_VALUES
+)  # fmt: skip
+"""What cannot be changed itself, whatever it holds."""
 _REACHABLE_LIMIT = 200_000
 """More objects than this around a block are not searched for aliases: the block then runs whole."""
 
@@ -89,6 +101,9 @@ class EnvironmentPickler(cloudpickle.Pickler):  # type: ignore[misc]
             return _rebuild_lru_cache, (obj.__wrapped__, obj.cache_parameters())
         if isinstance(obj, types.GeneratorType):
             raise CannotShip("a generator is tied to its process")
+        if type(obj).__name__ == "memmap" and is_array_like(obj) and obj.mode == "r" and isinstance(obj.base, mmap.mmap):
+            order = "C" if obj.flags.c_contiguous else "F"
+            return type(obj), (obj.filename, obj.dtype, "r", obj.offset, obj.shape, order)
         return super().reducer_override(obj)
 
     def _dynamic_function_reduce(self, func: types.FunctionType) -> Any:
@@ -143,7 +158,7 @@ class _AliasingResultPickler(ResultPickler):
             return reference
         base = getattr(obj, "base", None) if type(obj).__module__ == "numpy" else None
         while base is not None:
-            if id(base) in self._known:
+            if id(base) in self._known and base.flags.writeable:
                 raise Escape("a result is a view of an array around it")
             base = getattr(base, "base", None)
         return None
@@ -200,10 +215,12 @@ def reachable_mutables(  # noqa: C901 - one walk, with the kinds of objects it m
             continue
         if isinstance(obj, types.FunctionType) and cloudpickle._should_pickle_by_reference(obj):  # noqa: SLF001
             continue
-        if not isinstance(obj, tuple | frozenset | types.FunctionType | types.CellType | type | types.MethodType | functools.partial):
+        if not isinstance(obj, _FIXED) or (with_tuples and isinstance(obj, _FIXED_VALUES)):
             found.add(id(obj))
         if isinstance(obj, types.FunctionType):
             waiting.extend(_function_values(obj))
+        elif isinstance(obj, type):
+            waiting.extend((*obj.__bases__, *vars(obj).values()))
         elif not is_array_like(obj):
             waiting.extend(gc.get_referents(obj))
     return found

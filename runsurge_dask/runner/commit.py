@@ -7,7 +7,7 @@ import shutil
 
 
 def commit_files(written: list[tuple[str, str, str]]) -> set[str]:
-    """Move each shadow to its place, or append it there; returns the paths that changed."""
+    """Move each shadow to its place, or append it there; returns the paths that changed, and their folders (with a slash at the end)."""
     changed: set[str] = set()
     for mode, path, shadow in written:
         if mode == "a" and os.path.exists(path):
@@ -16,7 +16,7 @@ def commit_files(written: list[tuple[str, str, str]]) -> set[str]:
             os.remove(shadow)
         else:
             os.replace(shadow, path)
-        changed.add(path)
+        changed |= {path, os.path.join(os.path.dirname(path), "")}
     return changed
 
 

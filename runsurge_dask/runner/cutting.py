@@ -6,30 +6,26 @@ that one run as one task per chunk. Each is an `Operation` here, innermost first
 
 from __future__ import annotations
 
-import gc
-import io
 import itertools
-import marshal
-import pickle
 import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner import wire
-from runsurge_dask.runner.codec import HIDDEN, EnvironmentPickler, load_results, reachable_mutables
+from runsurge_dask.runner.codec import load_results
 from runsurge_dask.runner.commit import commit_files, drop_files
 from runsurge_dask.runner.escape import CannotShip, Escape
-from runsurge_dask.runner.files import underlying_file
-from runsurge_dask.runner.sinks import SinkSet
+from runsurge_dask.runner.files import OutputFiles, underlying_file
+from runsurge_dask.runner.packing import dump, pack_stage
 from runsurge_dask.runner.sources import Source, describe
-from runsurge_dask.runner.surroundings import surroundings
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Mapping
 
     from runsurge_dask.runner.facts import SiteFacts
+    from runsurge_dask.runner.sinks import SinkSet
     from runsurge_dask.runner.sites import Runtime
 
 HEAD_SECONDS = 0.15
@@ -70,6 +66,11 @@ class Cutting:
         self.seconds_per_unit: float | None = None
         self.is_complete = False
         self.is_decoding_error = False
+        self.reached = self.last = 0, 0
+        """The cut, and the number of records before it, up to which chunks have been joined; and those before the last chunk."""
+        self.left: Iterator[Any] = iter(())
+        self.escaped = ""
+        """Why the last stage was broken off."""
         self.is_asked_for = False
         """The script itself asks for this to run in parallel, and nothing of it may run in the driver."""
         if self.source is not None and self.source.kind == "stream" and facts.is_indexed:
@@ -148,7 +149,7 @@ class Cutting:
             return 0.0
         begun = time.perf_counter()
         try:
-            self._dump(source.items[cut : cut + SHIPPING_SAMPLE])
+            dump(self.runtime, source.items[cut : cut + SHIPPING_SAMPLE])
         except CannotShip:
             return float("inf")
         return (time.perf_counter() - begun) / min(left, SHIPPING_SAMPLE) * left * SHIPPING_FACTOR
@@ -167,86 +168,122 @@ class Cutting:
 
     def hand_out(self, operation: Operation) -> Iterator[Any]:
         """Run the chunks from the cut on, join their results, and return what is left to do as written."""
+        for _ in self.hand_out_by_chunks(operation):
+            pass
+        return self.left
+
+    def hand_out_by_chunks(self, operation: Operation) -> Iterator[wire.Header]:
+        """The same, pausing after each chunk that was joined; `self.left` is what is left at the end."""
         links = self.chain()
         base = links[0]
         operations = [*(link.operation for link in links[:-1]), operation]  # type: ignore[attr-defined]
-        first, index = base.cut or 0, base.taken
+        base.reached = base.last = base.cut or 0, base.taken
         self.runtime.busy = True
         try:
-            reached = base.hand_out_chunks(operations, self, first, index)
+            yield from base.hand_out_chunks(operations, self)
         except CannotShip as refusal:
             self.runtime.tell({"op": "decline", "site": self.facts.site, "reason": refusal.reason})
-            reached = (first, index)
         finally:
             self.runtime.busy = False
+        self.left = self.go_on_from(base.reached)
+
+    def go_on_from(self, reached: tuple[int, int]) -> Iterator[Any]:
+        """What is left to do as written from this cut and number of records on."""
+        links = self.chain()
         for link in links[:-1]:
             link.go_on(reached)  # type: ignore[attr-defined]
-        return base.rest(*reached) if base is self else iter(self.known_source.generator)
+        return self.rest(*reached) if links[0] is self else iter(self.known_source.generator)
 
-    def hand_out_chunks(self, operations: list[Operation], consumer: Cutting, first: int, index: int) -> tuple[int, int]:
-        """The conversation about one stage; returns the cut, and the number of records before it, that were reached.
+    def hand_out_chunks(self, operations: list[Operation], consumer: Cutting) -> Iterator[wire.Header]:
+        """The conversation about one stage, pausing after each accepted chunk; moves `self.reached` on.
 
         Raises:
             CannotShip: nothing was handed out.
         """
         runtime, facts = self.runtime, consumer.facts
-        stage, sinks = self._stage_blob(operations, is_lonely=any(a.merge == "yield" for a in facts.accumulators))
+        is_lonely = any(fact.merge == "yield" for fact in facts.accumulators)
+        stage, sinks = pack_stage(runtime, self.known_source, self.iterable, operations, is_lonely=is_lonely)
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         needs_index = any(o.facts.is_indexed for o in operations) or bool(self.known_source.wraps)
+        first, index = self.reached
         proposal, _ = runtime.ask(self._proposal(facts.site, first, needs_index=needs_index))
         if "cuts" not in proposal:
-            return first, index
+            return
         cuts: list[int] = proposal["cuts"]
         specs, blobs = self._chunks(cuts, index, proposal)
         wire.send(
             runtime.channel, {"op": "run", "site": facts.site, "specs": specs, "lines": [o.facts.line for o in operations]},
             [stage, *blobs]
         )
-        number, index = self._collect(specs, operations, sinks, needs_index=needs_index)
-        consumer.is_complete = number == len(specs)
-        return cuts[number], index
+        yield from self._collect(specs, operations, sinks, needs_index=needs_index)
+        consumer.is_complete = self.reached[0] == cuts[-1]
 
-    def _collect(self, specs: list[wire.Header], operations: list[Operation], sinks: SinkSet, *, needs_index: bool) -> tuple[int, int]:
-        """Accept answers in order; returns how many chunks were accepted and how many records they held."""
+    def _collect(
+        self, specs: list[wire.Header], operations: list[Operation], sinks: SinkSet, *, needs_index: bool
+    ) -> Iterator[wire.Header]:
+        """Accept answers in order, pausing after each."""
         channel = self.runtime.channel
         index = self.taken
         written: set[str] = set()
-        for number, spec in enumerate(specs):
+        for spec in specs:
             try:
                 answer, results = wire.receive(channel)
             except BaseException:  # Ctrl-C while chunks run: the conversation must end in order before the script hears of it
                 _abandon(channel)
                 raise
-            if answer["status"] == "ok":
-                try:
-                    if needs_index and index != spec["index"]:
-                        raise Escape("records could not be counted before reading")
-                    if written.intersection(answer["files"]["read"]):
-                        raise Escape("it reads a file that an earlier row wrote")
-                    content = load_results(results[0], self._resolve)
-                    deeds = [operation.plan(part) for operation, part in zip(operations, content["outputs"], strict=True)]
-                    self._check_changes(content["changed"])
-                except Escape as escape:
-                    drop_files(answer["files"]["written"])
-                    answer = {"status": "escape", "reason": escape.reason}
-                    wire.send(channel, {"op": "stop", "reason": escape.reason})
-                else:
-                    wire.send(channel, {"op": "next"})
-            if answer["status"] == "escape":
-                wire.receive(channel)
-                self._note_progress(index)
-                self.is_decoding_error = answer["reason"].startswith("UnicodeDecodeError")
-                return number, index
+            try:
+                if needs_index and index != spec["index"]:
+                    raise Escape("records could not be counted before reading")
+                content, deeds = self._look_at(answer, results, operations, written)
+            except Escape as escape:
+                self._break_off(answer, escape.reason, index)
+                return
+            wire.send(channel, {"op": "next"})
             self._change_items(content["changed"])
             for deed in deeds:
                 deed()
             sinks.replay(content["journal"])
             written |= commit_files(answer["files"]["written"])
             index += answer["records"]
+            self.last, self.reached = self.reached, (spec["end"], index)
+            try:
+                yield answer
+            except GeneratorExit:  # the rest of a divided loop has left it
+                _abandon(channel)
+                raise
         wire.receive(channel)
         self._note_progress(index)
-        return len(specs), index
+
+    def _look_at(
+        self, answer: wire.Header, results: list[bytes], operations: list[Operation], written: set[str]
+    ) -> tuple[Any, list[Callable[[], None]]]:
+        """What a chunk found, and the deeds that join it.
+
+        Raises:
+            Escape: it cannot be used.
+        """
+        if answer["status"] != "ok":
+            raise Escape(answer["reason"])
+        read, facts = set(answer["files"]["read"]), operations[-1].facts
+        may_be_written = facts.given and ((facts.makes_files and read - {self.known_source.path}) or OutputFiles.current.has(read))
+        if written & read or may_be_written:
+            raise Escape("it reads a file that an earlier row wrote, or may write")
+        content = load_results(results[0], self._resolve)
+        deeds = [operation.plan(part) for operation, part in zip(operations, content["outputs"], strict=True)]
+        self._check_changes(content["changed"])
+        return content, deeds
+
+    def _break_off(self, answer: wire.Header, reason: str, index: int) -> None:
+        """End a stage at a chunk that cannot be used."""
+        channel = self.runtime.channel
+        if answer["status"] == "ok":
+            drop_files(answer["files"]["written"])
+            wire.send(channel, {"op": "stop", "reason": reason})
+        wire.receive(channel)
+        self._note_progress(index)
+        self.escaped = reason
+        self.is_decoding_error = reason.startswith("UnicodeDecodeError")
 
     def _note_progress(self, index: int) -> None:
         bar = self.known_source.progress
@@ -305,81 +342,10 @@ class Cutting:
                 blobs.append(b"")
                 index += counts[number] if counts else 0
             else:
-                blobs.append(self._dump(source.items[start:end]))
+                blobs.append(dump(self.runtime, source.items[start:end]))
                 index += end - start
             specs.append(spec)
         return specs, blobs
-
-    def _dump(self, value: Any, sinks: SinkSet | None = None, stand_ins: Mapping[int, str] | None = None) -> bytes:
-        file = io.BytesIO()
-        pickler = EnvironmentPickler(
-            file,
-            sinks=sinks or SinkSet(),
-            plain_code=self.runtime.plain_code,
-            user_modules=self.runtime.user_modules,
-            stand_ins=stand_ins or {},
-            caches_are_seen=self.runtime.options["caches_are_seen"],
-        )
-        try:
-            pickler.dump(value)
-        except CannotShip:
-            raise
-        except Exception as error:
-            raise CannotShip(f"a value around it cannot be copied to another process ({error})") from None
-        return file.getvalue()
-
-    def _stage_blob(self, operations: list[Operation], *, is_lonely: bool) -> tuple[bytes, SinkSet]:
-        sinks = SinkSet()
-        grown = {key: entry for operation in operations for key, entry in operation.grown.items()}
-        parts: list[tuple[SiteFacts, bytes]] = []
-        environments: list[Mapping[str, Any]] = []
-        data: list[Any] = []
-        for operation in operations:
-            names = {name: operation.names[name] for name in operation.facts.free if name in operation.names}
-            for name, value in names.items():
-                if id(value) in grown and not grown[id(value)][1]:
-                    raise CannotShip(f"`{name}` is another name for `{grown[id(value)][0]}`, which grows here")
-            data.extend(names.values())
-            parts.append((operation.facts, self._dump(operation.starts)))
-            environments.append(names)
-        stand_ins = {key: local for key, (local, is_shared) in grown.items() if is_shared}
-        refused = {key: "" for key, (_, is_shared) in grown.items() if not is_shared}
-        source = self.known_source
-        if source.kind == "items" and type(source.items) in {list, tuple} and not any(value is source.items for value in data):
-            stand_ins.setdefault(id(source.items), HIDDEN)
-        environment = self._dump(environments, sinks, {**stand_ins, **refused})
-        compares = any(operation.facts.compares_identity for operation in operations)
-        self._refuse_common_objects(data, set(grown), with_tuples=compares)
-        outer = {
-            "surroundings": surroundings(),
-            "seeded": self.runtime.options["seeded"],
-            "lonely": is_lonely,
-            "operations": pickle.dumps(parts),
-            "environment": environment,
-        }
-        return marshal.dumps(outer), sinks
-
-    def _refuse_common_objects(self, data: list[Any], grown: set[int], *, with_tuples: bool) -> None:
-        """Rows and the values around the block must have no mutable object in common: their copies would not."""
-        if grown and _holds(self.iterable, grown, depth=4):
-            raise CannotShip("it grows what it iterates over")
-        if self.known_source.is_file or type(self.known_source.items) is range:
-            return
-        around = reachable_mutables(data, skipped=self.known_source.items, with_tuples=with_tuples)
-        if around is None:
-            raise CannotShip("too many objects around it to tell whether rows share them")
-        if not around and not grown:
-            return
-        own = reachable_mutables(self.known_source.items, with_tuples=with_tuples)
-        if own is None or own & (around | grown):
-            raise CannotShip("its rows share a mutable object with the values around it")
-
-
-def _holds(iterable: Any, wanted: set[int], *, depth: int) -> bool:
-    if id(iterable) in wanted:
-        return True
-    is_view = type(iterable).__module__ == "builtins" and type(iterable) not in {list, tuple, dict, set, str, range}
-    return bool(depth) and is_view and any(_holds(inner, wanted, depth=depth - 1) for inner in gc.get_referents(iterable))
 
 
 def _abandon(channel: socket.socket) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+CARRIES = "it changes a value around it from row to row"
+
 
 class Escape(BaseException):
     """Raised inside a chunk child; remembered, since user code may swallow it."""

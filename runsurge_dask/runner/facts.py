@@ -124,6 +124,14 @@ class SiteFacts:
     """The chunk function must know the position of its first record."""
     halo: tuple[tuple[str, int, int], ...] = ()
     """Lists read only at the loop's index plus an offset in this range: only those rows are sent."""
+    given: tuple[str, ...] = ()
+    """A loop divided by `analysis.fission`: what the chunks find of each row for the rest of the body."""
+    rest: tuple[str, ...] = ()
+    """Names that the rest of such a body reads from around it."""
+    makes_files: bool = False
+    """The rest of such a body may make or change files, so that a chunk may not read any ahead of it."""
+    divided: SiteFacts | None = None
+    """What to do instead where a chunk finds that the loop carries something after all."""
     compares_identity: bool = False
     """Its code asks whether two values are the same object."""
     label: str = ""

@@ -14,7 +14,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 _open = io.open
 
@@ -117,6 +117,10 @@ class OutputFiles:
         if failed:
             for path, size in unfinished:
                 take_back(path, size)
+
+    def has(self, paths: Collection[str]) -> bool:
+        """Whether one of these is being written, or was."""
+        return any(path in paths for _, path, _ in self._open)
 
     def paths(self) -> list[tuple[str, int | None]]:
         """What is unfinished now, for the process that cleans up after a kill."""

@@ -33,7 +33,8 @@ class Loop(Cutting):
         self.bound: dict[str, Any] = {}
         self.operation: Operation | None = None
         self._after: Iterator[Any] = iter(())
-        self._names: Mapping[str, Any] = {}
+        self.names: Mapping[str, Any] = {}
+        """What the names around the loop stood for when its chunks were handed out."""
         self._frame = id(sys._getframe(2))  # noqa: SLF001 - the frame of the loop tells whether a consumer waits for it
         if self.source is None:
             self._stream: Any = iterable.fast_lines() if type(iterable) is SourceFile else iter(iterable)
@@ -54,19 +55,16 @@ class Loop(Cutting):
         if self.operation is not None:
             self.pending = False
             self._stream = self._after
-            self._write_places()
+            self.write_places()
             return self.bound
         frame = sys._getframe(1)  # noqa: SLF001 - the only way to the names around the loop
-        self._names = {**frame.f_globals, **frame.f_locals}
+        self.names = {**frame.f_globals, **frame.f_locals}
         yields = any(fact.merge is Merge.YIELD for fact in self.facts.accumulators)
         is_awaited = yields and self._frame in self.runtime.captured
         try:
-            operation = self._prepare()
+            operation = self.prepare()
         except (CannotShip, KeyError, AttributeError) as refusal:
-            self.runtime.tell({"op": "decline", "site": self.facts.site, "reason": str(refusal)})
-            self.runtime.captured.pop(self._frame, None)
-            self.pending = False
-            self._decline_inner()
+            self.decline(str(refusal))
             return {}
         if is_awaited:
             self.operation = operation
@@ -76,9 +74,16 @@ class Loop(Cutting):
         begun = time.perf_counter()
         self.pending = False
         self._stream = self.hand_out(operation)
-        self._write_places()
+        self.write_places()
         self.runtime.note_turn(self.facts.site, time.perf_counter() - begun)
         return self.bound
+
+    def decline(self, reason: str) -> None:
+        """Go on as written from where the head stopped."""
+        self.runtime.tell({"op": "decline", "site": self.facts.site, "reason": reason})
+        self.runtime.captured.pop(self._frame, None)
+        self.pending = False
+        self._decline_inner()
 
     def go_on(self, reached: tuple[int, int]) -> None:
         """The consumer has come this far; what is left is given as written."""
@@ -97,20 +102,26 @@ class Loop(Cutting):
             link.go_on(reached)  # type: ignore[attr-defined]
         self.go_on(reached)
 
-    def _prepare(self) -> Operation:
+    def prepare(self) -> Operation:
+        """What this loop adds to a stage.
+
+        Raises:
+            CannotShip: its chunks could not be joined.
+        """
         accumulators = self.facts.accumulators
         for fact in accumulators:
-            self.values[fact.local] = self.yields if fact.merge is Merge.YIELD else _get_place(self._names, fact.place)
+            self.values[fact.local] = self.yields if fact.merge is Merge.YIELD else _get_place(self.names, fact.place)
         starts = {fact.local: starting_value(fact, self.values[fact.local]) for fact in accumulators}
         grown = {id(self.values[f.local]): (f.local, f.is_shared) for f in accumulators if _is_container(self.values[f.local])}
-        return Operation(self.facts, self._names, self._plan, starts, grown)
+        return Operation(self.facts, self.names, self._plan, starts, grown)
 
-    def _write_places(self) -> None:
+    def write_places(self) -> None:
+        """Bind what grew, as the loop would have."""
         for fact in self.facts.accumulators:
             if fact.merge is Merge.YIELD:
                 continue
             if "." in fact.place:
-                _set_place(self._names, fact.place, self.values[fact.local])
+                _set_place(self.names, fact.place, self.values[fact.local])
             elif fact.merge not in GROWING_IN_PLACE:
                 self.bound[fact.place] = self.values[fact.local]
 

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import functools
 import io
 import itertools
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner.escape import Escape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _open = io.open
 _STOPPED = frozenset(
@@ -54,6 +58,11 @@ def is_watching() -> bool:
     return _State.active
 
 
+def has_written() -> bool:
+    """Whether the chunk under way has opened a file for writing."""
+    return bool(_State.files)
+
+
 def take() -> dict[str, list[Any]]:
     """What the chunk wrote, as (mode, path, shadow), and the files that it read."""
     _State.active = False
@@ -72,7 +81,24 @@ def install() -> None:
     """Put the watch in place; for a chunk child only, and for good."""
     builtins.open = _shadowed_open
     io.open = _shadowed_open
+    for name in ("stat", "lstat", "access", "listdir", "scandir"):
+        setattr(os, name, _noticing(getattr(os, name), is_folder=name in {"listdir", "scandir"}))
     sys.addaudithook(_watch)
+
+
+def _noticing(ask: Callable[..., Any], *, is_folder: bool) -> Callable[..., Any]:
+    """A question about files, remembered like the reading of one: whether a file is there may depend on earlier rows."""
+
+    @functools.wraps(ask)
+    def noticed(path: Any = ".", *args: Any, **kwargs: Any) -> Any:
+        if _State.active and not _State.opening and isinstance(path, str | bytes | os.PathLike):
+            asked = os.path.abspath(os.fsdecode(path))
+            if any(asked in {written, os.path.dirname(written)} for _, written, _ in _State.files):
+                raise Escape("it asks for files that it wrote itself")
+            _State.read.add(os.path.join(asked, "") if is_folder else asked)
+        return ask(path, *args, **kwargs)
+
+    return noticed
 
 
 def _shadowed_open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
@@ -80,8 +106,10 @@ def _shadowed_open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any
         return _open(file, mode, *args, **kwargs)
     path = os.path.abspath(os.fsdecode(file))
     if not set(mode) & set("wax+"):
-        for _, written, shadow in reversed(_State.files):
+        for written_mode, written, shadow in reversed(_State.files):
             if written == path:
+                if written_mode == "a":
+                    raise Escape("it reads back a file that it appends to")
                 path = shadow
                 break
         else:

@@ -25,6 +25,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner import wire
+from runsurge_dask.runner.divided import DividedLoop
 from runsurge_dask.runner.expressions import Expression
 from runsurge_dask.runner.facts import Merge, SiteFacts
 from runsurge_dask.runner.files import SourceFile
@@ -60,14 +61,15 @@ class Runtime:
         self._spent: dict[int, float] = {}
         self._is_off: set[int] = set()
         self._owner = (os.getpid(), threading.get_ident())
-        self._yielding = [(facts.file, facts.line) for facts in sites.values() if any(a.merge is Merge.YIELD for a in facts.accumulators)]
+        self._yielding = [(facts.file, facts.line) for facts in sites.values() if is_generating(facts)]
         add_describer(self._describe_generator)
 
     def loop(self, site: int, iterable: Any) -> Any:
         """Open the site of a `for` loop."""
         if self.is_closed(site) or not self.sites[site].code:
             return Uncut(iterable)
-        return Loop(self, self.sites[site], iterable)
+        facts = self.sites[site]
+        return DividedLoop(self, facts, iterable) if facts.given or facts.divided else Loop(self, facts, iterable)
 
     def plain(self, iterable: Any) -> Any:
         """The iterable of a loop that is never cut, at the built-in speed."""
@@ -117,12 +119,20 @@ class Runtime:
 class Uncut:
     """A site that runs as written."""
 
-    __slots__ = ("iterable", "pending")
+    __slots__ = ("iterable",)
+    pending = is_ahead = False
 
     def __init__(self, iterable: Any) -> None:
         self.iterable = iterable
-        self.pending = False
 
     def __iter__(self) -> Any:
         iterable = self.iterable
         return iterable.fast_lines() if type(iterable) is SourceFile else iter(iterable)
+
+    def close(self) -> None:
+        """The loop is left."""
+
+
+def is_generating(facts: SiteFacts) -> bool:
+    """Whether a loop yields to a consumer."""
+    return not facts.given and any(fact.merge is Merge.YIELD for fact in facts.accumulators)

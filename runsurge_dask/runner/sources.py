@@ -327,6 +327,7 @@ def _describe_csv(reader: CsvReader) -> Source | None:
         position = source.lines_from if source.lines_from is not None else begun
         if offset > position:
             reader.gaps.append((source.path, position, offset))
+        source.lines_from = offset
         restart(offset)
         return reader.reader
 

@@ -26,6 +26,7 @@ from runsurge_dask.runner.frames import reading
 from runsurge_dask.runner.frames.nodes import Node, Rowset, all_nodes, evaluate
 from runsurge_dask.runner.frames.scan import stamp_of
 from runsurge_dask.runner.frames.work import CODE
+from runsurge_dask.runner.packing import dump, pack_stage
 from runsurge_dask.runner.sources import Source
 
 if TYPE_CHECKING:
@@ -57,14 +58,15 @@ class _Stage(Cutting):
             CannotShip: nothing was handed out.
         """
         facts = replace(self.facts, code=_CODE, free=("__rs_job__",), form="frame")
-        blob, _ = self._stage_blob([Operation(facts, {"__rs_job__": job}, _nothing)], is_lonely=False)
+        operation = Operation(facts, {"__rs_job__": job}, _nothing)
+        blob, _ = pack_stage(self.runtime, self.known_source, self.iterable, [operation], is_lonely=False)
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         specs = [{"kind": "items", "start": n, "end": n + 1, "index": n, "wraps": []} for n in range(len(chunks))]
         channel = self.runtime.channel
         is_used = job["kind"] != "scan"
         header = {"op": "run", "site": self.facts.site, "specs": specs, "lines": lines, "is_atomic": True, "is_used": is_used}
-        wire.send(channel, header, [blob, *(self._dump([chunk]) for chunk in chunks)])
+        wire.send(channel, header, [blob, *(dump(self.runtime, [chunk]) for chunk in chunks)])
         return self._answers(len(chunks), accept)
 
     def _answers(self, count: int, accept: Callable[[list[Any]], None]) -> list[Any]:

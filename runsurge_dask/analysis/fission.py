@@ -1,0 +1,398 @@
+"""Loop fission: what of a carried loop's body can be done ahead, for whole chunks of rows, before the rest goes row by row.
+
+    for line in log:
+        event = json.loads(line)                      ahead: it looks at its own row only
+        accounts[event["user"]].apply(event)          the rest: the driver does it in order, with what the chunks found
+
+A statement goes ahead if it is proved like a loop of its own that grows nothing, if nothing that the rest changes can reach
+it, and if the rest sees every name as it would have. What a static look cannot tell (two names for one object, a row that
+earlier statements changed) is watched when the loop runs (`runner.divided`, and `__rs_still__` in the chunk).
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from runsurge_dask.analysis.bodies import ChunkBody, compiled
+from runsurge_dask.analysis.changes import changed_by_calls, changed_places, changing_functions, names_changed_by
+from runsurge_dask.analysis.hoisting import candidates, with_named_calls
+from runsurge_dask.analysis.names import SCOPES, Flow, bound_names, carried_reads, own_nodes, read_names
+from runsurge_dask.analysis.places import place_of
+from runsurge_dask.analysis.refusals import refuse_frames, refuse_onlookers, refuse_shared_names, refuse_targets
+from runsurge_dask.analysis.scopes import Scope, mentioned
+from runsurge_dask.analysis.verdicts import Carried
+from runsurge_dask.knowledge.calls import (
+    CLOCK_CALLS,
+    FILE_MAKERS,
+    FILE_TESTS,
+    LOOKING_ATTRIBUTES,
+    LOOKING_CALLS,
+    LOOKING_METHODS,
+    NAMESPACE_CALLS,
+    READING_METHODS,
+    WRITING_CALLS,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+_WORK = (ast.Call, ast.BinOp, ast.For, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+"""Code that may cost something; a body whose part ahead holds none of it is not worth dividing."""
+
+_WRITING = WRITING_CALLS - {"log"}
+"""`math.log` is the common one; a `logger.log` that chunks meet is noticed there."""
+
+
+@dataclass(slots=True)
+class Fission:
+    """One loop body, divided."""
+
+    ahead: list[bool]
+    """Of each statement: whether the chunks do it."""
+    guards: list[bool]
+    """Of each statement: whether it is an `if ...: continue` that both sides ask."""
+    given: tuple[str, ...] = ()
+    """The names that the rest reads of each row."""
+    free: set[str] = field(default_factory=set)
+    """Names that the part ahead reads from around the loop."""
+    rest: set[str] = field(default_factory=set)
+    """Names that the rest reads from around the loop."""
+    makes_files: bool = False
+    """The rest may make or change files."""
+    left: set[str] = field(default_factory=set)
+    """Names that the part ahead binds, and that somebody may read after the loop."""
+    body: list[ast.stmt] = field(default_factory=list)
+    """The statements, with the calls that could be made ahead named before them."""
+    calls: dict[int, str] = field(default_factory=dict)
+    """The named calls, by the id of their node."""
+    sizes: list[int] = field(default_factory=list)
+    """Of each statement of the loop: into how many of `body` it has become, itself the last."""
+    still: list[tuple[list[str], list[str], list[str]] | None] = field(default_factory=list)
+    """Of each statement: what it reads of the row, and what of the row earlier ones of the rest have in their hands, or look into."""
+
+    def of_loop(self) -> list[bool]:
+        """Of each statement of the loop: whether the chunks do it."""
+        return [self.ahead[last - 1] for last in accumulate(self.sizes)]
+
+    def lines(self) -> list[int]:
+        """Where there is something that the chunks do."""
+        return sorted({statement.lineno for statement, is_ahead in zip(self.body, self.ahead, strict=True) if is_ahead})
+
+    def useless_names(self, names: Mapping[int, str]) -> set[str]:
+        """Names of calls that cannot be made ahead, or that belong to a statement that goes ahead as a whole."""
+        found: set[str] = set()
+        for position, statement in enumerate(self.body):
+            own = bound_names([statement]) & set(names.values())
+            if own and not self.ahead[position]:
+                found |= own
+            elif self.ahead[position] and not own:
+                found |= read_names([statement]) & set(names.values())
+        return found
+
+
+def divide(loop: ast.For, scope: Scope, *, is_proved: bool) -> Fission | None:
+    """Divide the body of a loop that carries something from row to row; None where nothing of it can go ahead.
+
+    A loop that `is_proved` to carry nothing may still do so through functions that are given what is around it.
+    """
+    if is_proved and not changed_by_calls(loop.body, bound_names([loop.target, *loop.body]), scope):
+        return None
+    carrying: set[int] = set()
+    while True:
+        names = {id(call): f"__rs_h{n}" for n, call in enumerate(c for s in loop.body for c in candidates(s, scope, carrying))}
+        pieces = [with_named_calls(statement, names) for statement in loop.body]
+        widened = ast.copy_location(ast.For(loop.target, loop.iter, [s for piece in pieces for s in piece], loop.orelse), loop)
+        try:
+            found = _Divider(widened, scope).divide()
+        except Carried:
+            found = None
+        useless = set() if found is None else found.useless_names(names)
+        if not useless:
+            return None if found is None else replace(found, calls=names, sizes=[len(piece) for piece in pieces])
+        carrying |= {call for call, name in names.items() if name in useless}
+
+
+class _Divider:
+    def __init__(self, loop: ast.For, scope: Scope) -> None:
+        self.loop, self.scope, self.body = loop, scope, loop.body
+        self.target = bound_names([loop.target])
+        self.assigned = bound_names([loop.target, *self.body])
+        self.carried = carried_reads(self.body, set(self.target)) & self.assigned
+        self.changed_by_calls = changed_by_calls(self.body, self.assigned, scope)
+        self.changed = changed_places(self.body, self.assigned) | self.changed_by_calls
+        self.bound = [bound_names([s]) for s in self.body]
+        self.mentions = [mentioned(s) for s in self.body]
+
+    def divide(self) -> Fission | None:
+        refuse_targets(self.loop, self.assigned)
+        self._refuse_the_whole()
+        found = Fission([self._goes_ahead(s) for s in self.body], [False] * len(self.body), body=self.body)
+        self._settle(found)
+        if not any(found.ahead) or all(found.ahead) or not self._is_work(found):
+            return None
+        self._refuse_changed_surroundings(found)
+        self._name(found)
+        return found if found.given else None
+
+    def _refuse_the_whole(self) -> None:
+        """Refuse what neither side may do."""
+        for node in (n for s in self.body for n in own_nodes([s])):
+            match node:
+                case ast.Yield() | ast.YieldFrom() | ast.Await() | ast.AsyncFor() | ast.AsyncWith():
+                    raise Carried(node, "it gives rows, or waits, in the middle")
+                case ast.Global() | ast.Nonlocal() | ast.Import() | ast.ImportFrom():
+                    raise Carried(node, "it binds names of another scope")
+        spelled = {n for m in self.mentions for n in m}
+        spelled |= self.scope.mentions.attributes(spelled)
+        if spelled & NAMESPACE_CALLS:
+            raise Carried(self.loop, "it looks at names without spelling them")
+        if spelled & (READING_METHODS | {"next"}):
+            raise Carried(self.loop, "it moves the position of a file or an iterator")
+
+    def _goes_ahead(self, statement: ast.stmt) -> bool:
+        """Whether a statement, alone, is one that a chunk may do."""
+        try:
+            self._prove(statement)
+        except Carried:
+            return False
+        return True
+
+    def _prove(self, statement: ast.stmt) -> None:
+        own = mentioned(statement)
+        if isinstance(statement, (*SCOPES, ast.Delete, ast.Pass, ast.Assert, ast.Raise)) or own & self.carried:
+            raise Carried(statement, "it carries")
+        refuse_frames([statement], self.scope)
+        if any(isinstance(n, ast.Call) and (place_of(n.func) or ("",))[-1] in CLOCK_CALLS for n in ast.walk(statement)):
+            raise Carried(statement, "it asks for the time")
+        for node in own_nodes([statement]):
+            if isinstance(node, ast.Return) or (isinstance(node, ast.Break) and not _is_inside_a_loop(node, statement)):
+                raise Carried(node, "it leaves the loop")
+        if (own | self.scope.mentions.attributes(own)) & _WRITING:
+            raise Carried(statement, "it writes")
+        if changed_places([statement], self.assigned) or changing_functions(own, self.scope):
+            raise Carried(statement, "it changes what is around it")
+        for name in sorted(self.carried):
+            refuse_onlookers((name,), [statement], self.scope)
+        for place in sorted(self.changed):
+            if any((p := place_of(n)) is not None and p[: len(place)] == place for n in ast.walk(statement)):
+                raise Carried(statement, "it reads what the loop changes")
+            refuse_onlookers(place, [statement], self.scope)
+        refuse_shared_names(self.assigned, [statement], self.scope)
+
+    def _settle(self, found: Fission) -> None:
+        """Take back, until nothing changes any more, every statement that stands in the way of the rest."""
+        is_settled = False
+        while not is_settled:
+            is_settled = True
+            for position in range(len(self.body)):
+                if found.ahead[position] and self._is_in_the_way(position, found):
+                    found.ahead[position] = is_settled = False
+                elif found.guards[position] and self._reads_of_the_rest(position, found):
+                    found.guards[position] = is_settled = False
+        found.still = [self._earlier_mentions(position, found) for position in range(len(self.body))]
+
+    def _is_in_the_way(self, position: int, found: Fission) -> bool:
+        before = {name for i in self._rest(found) if i < position for name in self.mentions[i]}
+        rest_binds = {name for i in self._rest(found) for name in self.bound[i]}
+        if self.bound[position] & (rest_binds | before) or self._reads_of_the_rest(position, found):
+            return True
+        has_rest_before = any(i < position for i in self._rest(found))
+        if has_rest_before and any(isinstance(n, ast.Continue) for n in _own_flow(self.body[position])):
+            found.guards[position] = _is_guard(self.body[position])
+            return True
+        return False
+
+    def _reads_of_the_rest(self, position: int, found: Fission) -> bool:
+        rest_binds = {name for i in self._rest(found) for name in self.bound[i]}
+        return bool(read_names([self.body[position]]) & rest_binds)
+
+    def _rest(self, found: Fission) -> Iterator[int]:
+        return (i for i, is_ahead in enumerate(found.ahead) if not is_ahead)
+
+    def _earlier_mentions(self, position: int, found: Fission) -> tuple[list[str], list[str], list[str]] | None:
+        """What a statement reads of the row, and what earlier ones of the rest hold or look into; None where they have nothing of it."""
+        if not found.ahead[position] and not found.guards[position]:
+            return None
+        row = sorted(self.target.union(*(self.bound[i] for i in range(position) if found.ahead[i])))
+        earlier = [self.body[i] for i in self._rest(found) if i < position and not found.guards[i]]
+        met = [name for name in row if any(name in mentioned(s) for s in earlier)]
+        looked = [name for name in met if all(_is_only_looked_into(name, s) for s in earlier)]
+        reads = read_names([self.body[position]])
+        return ([name for name in row if name in reads], [name for name in met if name not in looked], looked) if met else None
+
+    def _is_work(self, found: Fission) -> bool:
+        ahead = [s for s, is_ahead in zip(self.body, found.ahead, strict=True) if is_ahead]
+        source = self.loop.iter
+        makes_rows = isinstance(source, ast.Call) and isinstance(source.func, ast.Name) and source.func.id in self.scope.mentions.bodies
+        return makes_rows or any(isinstance(n, _WORK) for s in ahead for n in ast.walk(s))
+
+    def _refuse_changed_surroundings(self, found: Fission) -> None:
+        """Refuse a rest that may change what the part ahead reads, where the text tells."""
+        ahead = {n for m, is_ahead in zip(self.mentions, found.ahead, strict=True) if is_ahead for n in m}
+        rest = {n for i in self._rest(found) for n in self.mentions[i]}
+        seen = ahead | self.scope.mentions.read_around(ahead, self.scope.owner) | self.scope.mentions.attributes(ahead)
+        if names_changed_by(rest, self.scope) & seen:
+            raise Carried(self.loop, "the rest changes a name that the part ahead reads")
+        bound = {name for s, is_ahead in zip(self.bound, found.ahead, strict=True) if is_ahead for name in s} | self.target
+        refuse_shared_names(bound, [self.body[i] for i in self._rest(found)], self.scope)
+        if (ahead | self.scope.mentions.attributes(ahead)) & FILE_TESTS and (rest | self.scope.mentions.attributes(rest)) & FILE_MAKERS:
+            raise Carried(self.loop, "the rest makes files, and the part ahead asks whether they are there")
+        classes = class_attributes_set([self.body[i] for i in self._rest(found)], rest, self.scope)
+        if classes & (seen | self.scope.mentions.attributes(ahead)):
+            raise Carried(self.loop, "the rest changes a class that the part ahead uses")
+
+    def _name(self, found: Fission) -> None:
+        ahead = [s for s, is_ahead in zip(self.body, found.ahead, strict=True) if is_ahead]
+        rest = [self.body[i] for i in self._rest(found)]
+        own = self.target | {name for s in ahead for name in bound_names([s])}
+        live = self.scope.live_names(own, self.loop)
+        found.given = tuple(sorted(own & (read_names(rest) | live)))
+        found.left = live & own
+        found.free = read_names([*ahead, *(self.body[i] for i, is_guard in enumerate(found.guards) if is_guard)]) - self.assigned
+        found.rest = read_names(rest) - self.assigned
+        spelled = {name for s in rest for name in mentioned(s)}
+        found.makes_files = bool((spelled | self.scope.mentions.attributes(spelled)) & FILE_MAKERS)
+        if any(found.guards) and live & {name for s in ahead for name in bound_names([s])}:
+            raise Carried(self.loop, "a row that ends early leaves names that are read after the loop")
+        state = Flow().run(ahead, set(self.target))
+        if state is None or not set(found.given) <= state:
+            raise Carried(self.loop, "a row may leave names unbound")
+
+
+def _is_guard(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.If(body=[ast.Continue()], orelse=[]):
+            return True
+    return False
+
+
+def _own_flow(node: ast.AST) -> Iterator[ast.AST]:
+    """Nodes whose `continue` and `break` would belong to the loop around this statement."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, SCOPES):
+            continue
+        if isinstance(node, ast.For | ast.While) and child in node.body:
+            continue
+        yield from _own_flow(child)
+
+
+def _is_inside_a_loop(node: ast.AST, statement: ast.stmt) -> bool:
+    return not any(inner is node for inner in _own_flow(statement))
+
+
+def _is_only_looked_into(name: str, statement: ast.stmt) -> bool:
+    """Whether a statement takes from a name only what is no way back into it: `row[0] + 1`, `len(row)`, `row.sum()`."""
+    above = {id(child): node for node in ast.walk(statement) for child in ast.iter_child_nodes(node)}
+    return all(_is_look(node, above) for node in ast.walk(statement) if isinstance(node, ast.Name) and node.id == name)
+
+
+def _is_look(node: ast.AST, above: dict[int, ast.AST]) -> bool:
+    """Climb from a mention to what is made of it."""
+    match above[id(node)]:
+        case ast.BinOp() | ast.Compare() | ast.FormattedValue() | ast.UnaryOp():
+            return True
+        case ast.Subscript(value=value, ctx=ctx) as item:
+            return value is not node or (isinstance(ctx, ast.Load) and _is_look(item, above))
+        case ast.Call(func=ast.Name(id=function)):
+            return function in LOOKING_CALLS
+        case ast.Call(func=ast.Attribute(attr=function) as called, keywords=keywords) if called is not node:
+            return function in LOOKING_METHODS and all(k.arg != "out" for k in keywords)
+        case ast.Attribute(attr=attribute, ctx=ast.Load()) as read:
+            is_called = isinstance(above[id(read)], ast.Call) and above[id(read)].func is read  # type: ignore[attr-defined]
+            return attribute in (LOOKING_METHODS if is_called else LOOKING_ATTRIBUTES)
+    return False
+
+
+def class_attributes_set(statements: list[ast.stmt], spelled: set[str], scope: Scope) -> set[str]:
+    """Attributes that this code, or a function it may call, sets on what may be a class."""
+    functions = [f for name in scope.mentions.reachable(spelled) for f in scope.mentions.bodies.get(name, ())]
+    found: set[str] = set()
+    for node in (n for part in (*statements, *functions) for n in ast.walk(part)):
+        match node:
+            case ast.Attribute(value=ast.Name(id=name), attr=attribute, ctx=ast.Store() | ast.Del()) if (
+                name == "cls" or name in scope.mentions.classes or scope.mentions.loose_classes
+            ):
+                found.add(attribute)
+            case ast.Attribute(value=ast.Call() | ast.Attribute(attr="__class__"), attr=attribute, ctx=ast.Store() | ast.Del()):
+                found.add(attribute)
+            case ast.Call(func=ast.Name(id="setattr" | "delattr")):
+                raise Carried(node, "an attribute is set whose name is not spelled")
+    return found
+
+
+def divided_code(loop: ast.For, found: Fission, scope: Scope) -> bytes:
+    """The part ahead as the chunk function `__rs_chunk__(records, starts)`, a generator of what the rest is given of each row."""
+    template = ast.parse("def __rs_chunk__(__rs_it, __rs_starts):\n    for _ in __rs_it:\n        pass\n    return locals()")
+    function = template.body[0]
+    assert isinstance(function, ast.FunctionDef)
+    new_loop = function.body[0]
+    assert isinstance(new_loop, ast.For)
+    new_loop.target = ChunkBody([], scope.class_name).visit(copy.deepcopy(loop.target))
+    new_loop.body = list(_chunk_body(loop, found, scope))
+    return compiled(template, loop, scope)
+
+
+def _chunk_body(loop: ast.For, found: Fission, scope: Scope) -> Iterator[ast.stmt]:
+    known = bound_names([loop.target])
+    names = ChunkBody([], scope.class_name)
+    given = tuple(map(names.mangled, found.given))
+    for statement, is_ahead, is_guard, still in zip(found.body, found.ahead, found.guards, found.still, strict=True):
+        if not is_ahead and not is_guard:
+            continue
+        if still is not None:
+            yield from ast.parse(f"__rs_still__({', '.join(_tuple(map(names.mangled, part)) for part in still)})").body
+        written = ChunkBody([], scope.class_name).visit(copy.deepcopy(statement))
+        if is_guard:
+            assert isinstance(written, ast.If)
+            written.body[:0] = _given(given, set(map(names.mangled, known)))
+        yield written
+        known |= bound_names([statement])
+    yield from _given(given, set(map(names.mangled, known)))
+
+
+def _given(names: tuple[str, ...], known: set[str]) -> list[ast.stmt]:
+    """What the rest is given of a row; None for what it will not ask for."""
+    return ast.parse(f"yield {_tuple(name if name in known else 'None' for name in names)}").body
+
+
+def _tuple(names: Iterable[str]) -> str:
+    return f"({' '.join(f'{name},' for name in names)})"
+
+
+def divided_body(loop: ast.For, groups: list[list[ast.stmt]], found: Fission, number: int) -> list[ast.stmt]:
+    """The body as the driver runs it: from the rows themselves, or from what the chunks found in them.
+
+    `groups` are the statements of the body, each as it has been rewritten.
+    """
+    row = f"__rs_r{number}"
+    taken = ast.parse(f"{_tuple(found.given)} = {row}").body
+    begin = ast.copy_location(ast.Assign([loop.target], ast.Name(row, ast.Load())), loop.target)
+    written: list[ast.stmt] = []
+    waiting: list[ast.stmt] = [begin]
+    for group, is_ahead in zip(groups, found.of_loop(), strict=True):
+        if is_ahead:
+            waiting += group
+            continue
+        if waiting:
+            written.append(_choice(number, taken if begin in waiting else [ast.Pass()], waiting))
+            waiting = []
+        written += group
+    for node in (n for s in written for n in ast.walk(s) if not hasattr(n, "lineno")):
+        ast.copy_location(node, loop)
+    for node in (n for s in taken for n in ast.walk(s)):
+        ast.copy_location(node, loop)
+    return written
+
+
+def is_ahead_of(number: int) -> str:
+    """The expression that asks whether chunks ran ahead."""
+    return f"__rs_s{number}.is_ahead"
+
+
+def _choice(number: int, ready: list[ast.stmt], as_written: list[ast.stmt]) -> ast.If:
+    return ast.If(ast.parse(is_ahead_of(number), mode="eval").body, ready, as_written)

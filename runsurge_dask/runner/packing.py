@@ -1,0 +1,107 @@
+"""What leaves the driver for the chunks of a stage: code, the values around it, and the proof that copies of them will do."""
+
+from __future__ import annotations
+
+import gc
+import io
+import marshal
+import pickle
+from typing import TYPE_CHECKING, Any
+
+from runsurge_dask.runner.codec import HIDDEN, EnvironmentPickler, reachable_mutables
+from runsurge_dask.runner.escape import CannotShip
+from runsurge_dask.runner.sinks import SinkSet
+from runsurge_dask.runner.surroundings import surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runsurge_dask.runner.cutting import Operation
+    from runsurge_dask.runner.facts import SiteFacts
+    from runsurge_dask.runner.sites import Runtime
+    from runsurge_dask.runner.sources import Source
+
+
+def dump(runtime: Runtime, value: Any, sinks: SinkSet | None = None, stand_ins: Mapping[int, str] | None = None) -> bytes:
+    """Pickle a value of the script's for chunks.
+
+    Raises:
+        CannotShip: it cannot be copied to another process.
+    """
+    file = io.BytesIO()
+    pickler = EnvironmentPickler(
+        file,
+        sinks=sinks or SinkSet(),
+        plain_code=runtime.plain_code,
+        user_modules=runtime.user_modules,
+        stand_ins=stand_ins or {},
+        caches_are_seen=runtime.options["caches_are_seen"],
+    )
+    try:
+        pickler.dump(value)
+    except CannotShip:
+        raise
+    except Exception as error:
+        raise CannotShip(f"a value around it cannot be copied to another process ({error})") from None
+    return file.getvalue()
+
+
+def pack_stage(
+    runtime: Runtime, source: Source, iterable: Any, operations: list[Operation], *, is_lonely: bool
+) -> tuple[bytes, SinkSet]:
+    """The code of a stage with everything around it, as one blob for all its chunks, and the sinks that it writes to.
+
+    Raises:
+        CannotShip: its blocks share an object with what they grow, or a value cannot leave its process.
+    """
+    sinks = SinkSet()
+    grown = {key: entry for operation in operations for key, entry in operation.grown.items()}
+    parts: list[tuple[SiteFacts, bytes]] = []
+    environments: list[Mapping[str, Any]] = []
+    data: list[Any] = []
+    for operation in operations:
+        names = {name: operation.names[name] for name in operation.facts.free if name in operation.names}
+        for name, value in names.items():
+            if id(value) in grown and not grown[id(value)][1]:
+                raise CannotShip(f"`{name}` is another name for `{grown[id(value)][0]}`, which grows here")
+        data.extend(names.values())
+        parts.append((operation.facts, dump(runtime, operation.starts)))
+        environments.append(names)
+    stand_ins = {key: local for key, (local, is_shared) in grown.items() if is_shared}
+    refused = {key: "" for key, (_, is_shared) in grown.items() if not is_shared}
+    if source.kind == "items" and type(source.items) in {list, tuple} and not any(value is source.items for value in data):
+        stand_ins.setdefault(id(source.items), HIDDEN)
+    environment = dump(runtime, environments, sinks, {**stand_ins, **refused})
+    compares = any(operation.facts.compares_identity for operation in operations)
+    _refuse_common_objects(source, iterable, data, set(grown), with_tuples=compares)
+    outer = {
+        "surroundings": surroundings(),
+        "seeded": runtime.options["seeded"],
+        "lonely": is_lonely,
+        "operations": pickle.dumps(parts),
+        "environment": environment,
+    }
+    return marshal.dumps(outer), sinks
+
+
+def _refuse_common_objects(source: Source, iterable: Any, data: list[Any], grown: set[int], *, with_tuples: bool) -> None:
+    """Rows and the values around the block must have no mutable object in common: their copies would not."""
+    if grown and _holds(iterable, grown, depth=4):
+        raise CannotShip("it grows what it iterates over")
+    if source.is_file or type(source.items) is range:
+        return
+    around = reachable_mutables(data, skipped=source.items, with_tuples=with_tuples)
+    if around is None:
+        raise CannotShip("too many objects around it to tell whether rows share them")
+    if not around and not grown:
+        return
+    own = reachable_mutables(source.items, with_tuples=with_tuples)
+    if own is None or own & (around | grown):
+        raise CannotShip("its rows share a mutable object with the values around it")
+
+
+def _holds(iterable: Any, wanted: set[int], *, depth: int) -> bool:
+    if id(iterable) in wanted:
+        return True
+    is_view = type(iterable).__module__ == "builtins" and type(iterable) not in {list, tuple, dict, set, str, range}
+    return bool(depth) and is_view and any(_holds(inner, wanted, depth=depth - 1) for inner in gc.get_referents(iterable))
