@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import socket
 
     from runsurge_dask.runner.host import RunnerHost
-    from runsurge_dask.runner.wire import Header
 
 def stage_digest(key: tuple[str, int]) -> str:
     """The part of a chunk's key that names its stage."""
@@ -77,10 +76,11 @@ class EmbeddedCluster:
             os.read(self.wake_read, 4096)
         return True
 
-    def stop(self, futures: list[Any]) -> list[tuple[Header, list[bytes]]]:
-        """Cancel what has not been asked for yet; returns the answers that were there already."""
+    def stop(self, futures: list[Any]) -> list[str]:
+        """Cancel what has not been asked for yet; returns the files that chunks of this stage have held back."""
+        stage = stage_digest(futures[0].key)
         for slot in self.slots:
-            slot.refuse(stage_digest(futures[0].key))
+            slot.refuse(stage)
             slot.interrupt()
         deadline = time.monotonic() + STOP_SECONDS
         while any(slot.is_busy for slot in self.slots):
@@ -88,10 +88,8 @@ class EmbeddedCluster:
                 for slot in self.slots:
                     slot.kill()
             time.sleep(0.005)  # a busy slot ends within milliseconds; nothing else is waiting here
-        self.client.scheduler_info()  # a round trip: what has ended is known here after it
-        ready = [future.result() for future in futures if future.status == "finished"]
-        self.client.cancel([future for future in futures if future.status != "finished"])
-        return ready
+        self.client.cancel(futures)
+        return [path for slot in self.slots for path in slot.held_back(stage)]
 
     def close(self) -> None:
         """End workers, scheduler and children."""

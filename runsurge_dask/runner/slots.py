@@ -23,6 +23,11 @@ class RunnerSlot:
         self._lock = threading.Lock()
         self.is_busy = False
         self._refused = ""
+        self._held_back: list[str] = []
+
+    def held_back(self, stage: str) -> list[str]:
+        """Files that chunks of this stage have written under other names, until they are accepted or not."""
+        return self._held_back if stage == self._stage else []
 
     def refuse(self, stage: str) -> None:
         """Run no more chunks of this stage."""
@@ -42,6 +47,8 @@ class RunnerSlot:
     def _run(self, stage: str, spec: Header, surroundings: bytes, items: bytes) -> tuple[Header, list[bytes]]:
         if self._child is not None and self._stage != stage:
             self.close()
+        if self._stage != stage:
+            self._held_back = []
         if self._child is None:
             self._child, self._stage = self.host.start_child("chunk"), stage
             blob = surroundings
@@ -58,7 +65,9 @@ class RunnerSlot:
         if answer["status"] == "ok" and stage == self._refused:
             drop_files(answer["files"]["written"])
             answer, results = {"status": "escape", "reason": "it was stopped"}, []
-        if answer["status"] != "ok":
+        if answer["status"] == "ok":
+            self._held_back += [shadow for _, _, shadow in answer["files"]["written"]]
+        else:
             self.close()
         return answer, results
 
