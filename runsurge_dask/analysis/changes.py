@@ -21,12 +21,25 @@ if TYPE_CHECKING:
 def changed_places(body: list[ast.stmt], assigned: set[str]) -> set[tuple[str, ...]]:
     """Places around the loop that statements of the body change."""
     found: set[tuple[str, ...]] = set()
+    ways = dict(_ways_in(body))
     for node in (n for statement in body for n in ast.walk(statement)):
         for target in _targets(node):
             place = _root_place(target)
+            if place is not None and place[0] in assigned:
+                place = ways.get(place[0])
             if place is not None and place[0] not in assigned:
                 found.add(place)
     return found
+
+
+def _ways_in(body: list[ast.stmt]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """`cell = table[key]`: changing `cell` changes `table`."""
+    for node in (n for statement in body for n in ast.walk(statement)):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Subscript() | ast.Attribute() | ast.Call() as value):
+                place = _root_place(value)
+                if place is not None:
+                    yield name, place
 
 
 def changing_functions(spelled: set[str], scope: Scope) -> list[str]:

@@ -54,6 +54,8 @@ def _stores_own_items(growth: Growth) -> bool:
 def _table(growth: Growth, place: str, local: str) -> Accumulator | None:
     paths: dict[tuple[str | int, ...], Merge] = {}
     for event in growth.events:
+        if event.merge is Merge.STORE and _is_stored_in_every_row(growth, event):
+            event.merge = Merge.LAST
         if event.merge in {Merge.FIRST, Merge.STORE}:
             continue
         if event.merge in {Merge.PREPEND, Merge.SELECT, Merge.COUNT} or paths.setdefault(event.keys, event.merge) is not event.merge:
@@ -66,7 +68,20 @@ def _table(growth: Growth, place: str, local: str) -> Accumulator | None:
             return _refuse(growth, [event])
         if event.first is not None and not _first_is_sound(event, found, growth.events):
             return _refuse(growth, [event])
-    return Accumulator(place=place, local=local, merge=Merge.TREE, paths=found)
+    makes_entries = any(event.first is not None and event.merge is Merge.FIRST for event in growth.events)
+    return Accumulator(place=place, local=local, merge=Merge.TREE, paths=found, makes_entries=makes_entries)
+
+
+def _is_stored_in_every_row(growth: Growth, event: Event) -> bool:
+    """Whether a row that touches an entry always stores this item of it: the entry has one name, and nothing leaves before the store."""
+    if len(growth.aliases) != 1 or len(event.keys) < 2 or event.keys[-1] == "*":  # noqa: PLR2004 - an entry, and an item of it
+        return False
+    names = [n for s in growth.body for n in ast.walk(s) if place_of(n) == growth.place]
+    own = [position for position, s in enumerate(growth.body) if any(n is event.nodes[0] for n in ast.walk(s))]
+    first = [position for position, s in enumerate(growth.body) if any(growth.is_mention(n) for n in ast.walk(s))]
+    is_plain = bool(own) and isinstance(growth.body[own[0]], ast.Assign)
+    leaves = (ast.Continue, ast.Break, ast.Return)
+    return len(names) == 1 and is_plain and not any(isinstance(n, leaves) for s in growth.body[first[0] : own[0]] for n in ast.walk(s))
 
 
 def _prefix_free(paths: tuple[Path, ...]) -> bool:

@@ -22,12 +22,29 @@ _FLIPPED = {"gt": "lt", "ge": "le", "lt": "gt", "le": "ge"}
 
 def events_of_test(growth: Growth, statement: ast.If) -> Iterator[Event]:
     """`if key not in d: d[key] = first` in its variants, and `if new > best: best = new`."""
+    once = _set_once(growth, statement)
+    if once is not None:
+        yield once
+        return
     membership = _membership(growth, statement.test)
     if membership is not None:
         yield from _filled(growth, statement, *membership)
         return
     if not statement.orelse:
         yield from _selected(growth, statement)
+
+
+def _set_once(growth: Growth, statement: ast.If) -> Event | None:
+    """`if first is None: first = value`."""
+    match statement:
+        case ast.If(
+            test=ast.Compare(left=old, ops=[ast.Is()], comparators=[ast.Constant(value=None)]),
+            body=[ast.Assign(targets=[target], value=value)], orelse=[]
+        ) if ast.dump(as_load(old)) == ast.dump(as_load(target)) and not has_mention(growth, value):
+            path, again = path_in(growth, target), path_in(growth, old)
+            if path is not None and again is not None and path[2] is None:
+                return Event([*path[1], *again[1]], path[0], Merge.SET_ONCE)
+    return None
 
 
 def _membership(growth: Growth, test: ast.expr) -> tuple[str, list[ast.AST], bool] | None:

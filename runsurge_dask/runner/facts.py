@@ -54,6 +54,10 @@ class Merge(StrEnum):
     """`d[key] = value`, never read."""
     FIRST = "first"
     """`if key not in d: d[key] = value`."""
+    SET_ONCE = "set_once"
+    """`if first is None: first = value`."""
+    LAST = "last"
+    """`entry["last"] = value`, once in every row that touches the entry."""
     TREE = "tree"
     """A dictionary or table of further accumulators, one operation at each depth."""
     YIELD = "yield"
@@ -62,6 +66,11 @@ class Merge(StrEnum):
 
 TAPED = frozenset({Merge.SUM, Merge.PREPEND, Merge.PRODUCT})
 """A chunk does not compute these: it sends what is added, and the driver adds it in the order of the data, exactly."""
+
+FROM_CURRENT = frozenset(
+    {Merge.OR, Merge.AND, Merge.BOOL_OR, Merge.BOOL_AND, Merge.MAX, Merge.MIN, Merge.SELECT, Merge.COUNT, Merge.SET_ONCE}
+)
+"""These start from the driver's value: joining it once more changes nothing."""
 
 
 GROWING_IN_PLACE = frozenset({Merge.APPEND, Merge.ADD, Merge.STORE, Merge.FIRST, Merge.TREE, Merge.YIELD})
@@ -89,7 +98,7 @@ class Accumulator:
     payload: tuple[str, ...] = ()
     """`SELECT`: the names that are set together with it."""
     compare: str = ""
-    """`SELECT`: the comparison (`gt`, `ge`, `lt`, `le`); `MAX`/`MIN`: `new-first` where the new value is the first argument."""
+    """`SELECT`: the comparison (`gt`, `ge`, `lt`, `le`)."""
     key: str = ""
     """`SELECT`: the expression that is compared, where it is not the value itself."""
     step: int | float = 0
@@ -98,6 +107,8 @@ class Accumulator:
     """`x += y`, which changes a list or an array itself, and not `x = x + y`."""
     reads_itself: bool = False
     """`STORE`: a row reads the item that it stores."""
+    makes_entries: bool = False
+    """`TREE`: the body says what an entry begins with."""
     is_shared: bool = False
     """Functions that the loop calls make it grow, too, under its own name."""
 
