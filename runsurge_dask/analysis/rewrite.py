@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runsurge_dask.analysis.expressions import called_name as _called_name
@@ -25,11 +26,12 @@ from runsurge_dask.analysis.expressions import (
     slot_of,
 )
 from runsurge_dask.analysis.expressions import get_slot as _get_slot
-from runsurge_dask.analysis.fission import divided_body, is_ahead_of
+from runsurge_dask.analysis.fission import Fission, divided_body, is_ahead_of
 from runsurge_dask.analysis.hoisting import choose_calls
 from runsurge_dask.analysis.names import bound_names, own_nodes
 from runsurge_dask.analysis.scopes import Mentions, Scope
 from runsurge_dask.analysis.sites import facts_of_loop
+from runsurge_dask.analysis.spellings import listed_rows, mapped_loop, reading_loop, yielding_loop
 from runsurge_dask.knowledge.calls import REDUCING_BUILTINS
 from runsurge_dask.runner.facts import GROWING_IN_PLACE, SiteFacts, SplitKind
 
@@ -71,11 +73,11 @@ class _Rewriter(ast.NodeTransformer):
         return [*hoisted, *written]
 
     def statement(self, node: ast.stmt) -> list[ast.stmt]:  # noqa: C901 - one branch a statement form
-        as_loop = _reading_loop(node) if isinstance(node, ast.While) else None
+        as_loop = reading_loop(node) if isinstance(node, ast.While) else None
         if as_loop is not None:
             node = as_loop
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.YieldFrom):
-            node = _yielding_loop(node, node.value.value)
+            node = yielding_loop(node, node.value.value)
         if isinstance(node, ast.For):
             return self.loop(node)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -115,7 +117,16 @@ class _Rewriter(ast.NodeTransformer):
             return [node]
         number = self.take_number()
         facts, fission = facts_of_loop(number, node, self.scope)
+        binding: list[ast.stmt] = []
+        mapped = None if {"map", "filter"} & self.shadowed else mapped_loop(node, number)
+        if mapped is not None:
+            other, other_fission = facts_of_loop(number, mapped[1], self.scope)
+            if other.code:
+                facts, fission, node, binding = replace(other, label=facts.label), other_fission, mapped[1], [mapped[0]]
         self.facts.append(facts)
+        return [*binding, *self.written_loop(number, node, facts, fission)]
+
+    def written_loop(self, number: int, node: ast.For, facts: SiteFacts, fission: Fission | None) -> list[ast.stmt]:
         node.iter = self.visit(node.iter)
         if fission is not None:
             node.body = choose_calls(node.body, fission.calls, is_ahead_of(number))
@@ -294,7 +305,7 @@ def _opened(node: ast.For, facts: SiteFacts) -> list[ast.stmt]:
     assert isinstance(call, ast.Call)
     assert isinstance(inner_loop, ast.For)
     inner_loop.end_lineno, inner_loop.end_col_offset = node.end_lineno, node.end_col_offset
-    call.args[1] = _listed_rows(node.iter)
+    call.args[1] = listed_rows(node.iter)
     inner_loop.target, inner_loop.body = node.target, node.body
     inner_loop.iter = ast.copy_location(ast.Name(name, ast.Load()), node.iter)
     inner_loop.orelse[1:] = node.orelse or [ast.copy_location(ast.Pass(), node)]
@@ -310,65 +321,5 @@ def _closed_at_last(opened: list[ast.stmt]) -> list[ast.stmt]:
     for node in ast.walk(close):
         ast.copy_location(node, closing)
     return [opening, ast.copy_location(ast.Try([turns], [], [], [close]), turns), closing]
-
-
-def _listed_rows(iterable: ast.expr) -> ast.expr:
-    """Rows of a frame, one tuple each, as a list that can be cut: nobody else can see the iterator."""
-    match iterable:
-        case ast.Call(func=ast.Attribute(attr="itertuples" | "iterrows")):
-            call = ast.Call(ast.copy_location(ast.Name("list", ast.Load()), iterable), [iterable], [])
-            return ast.copy_location(call, iterable)
-    return iterable
-
-
-def _yielding_loop(near: ast.stmt, iterable: ast.expr) -> ast.For:
-    """`yield from xs` as a loop: nobody can send into a generator that only a loop reads."""
-    loop = ast.parse("for __rs_y in None:\n    yield __rs_y").body[0]
-    assert isinstance(loop, ast.For)
-    for inner in ast.walk(loop):
-        if isinstance(inner, ast.stmt | ast.expr):
-            ast.copy_location(inner, near)
-    loop.iter = iterable
-    return loop
-
-
-def _reading_loop(node: ast.While) -> ast.For | None:
-    """`while True: line = f.readline(); if not line: break; ...` and `while line := f.readline(): ...` as loops over the file."""
-    match node:
-        case ast.While(test=ast.NamedExpr(target=target, value=reading), body=body, orelse=[]) if _is_readline(reading):
-            rest = body
-        case ast.While(
-            test=ast.Constant(value=True | 1),
-            body=[ast.Assign(targets=[ast.Name() as target], value=reading), ast.If(test=test, body=[ast.Break()], orelse=[]), *rest],
-            orelse=[],
-        ) if _is_readline(reading) and _is_empty_test(test, target.id):
-            pass
-        case _:
-            return None
-    if not rest:
-        return None
-    loop = ast.For(ast.Name(target.id, ast.Store()), _reader(reading), rest, [])
-    end = ast.parse(f"{target.id} = ''").body[0]
-    for inner in (loop, loop.target, *ast.walk(end)):
-        ast.copy_location(inner, node)
-    loop.orelse = [end]
-    return loop
-
-
-def _is_readline(node: ast.expr) -> bool:
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
-        return False
-    return node.func.attr == "readline" and isinstance(node.func.value, ast.Name) and not node.args
-
-
-def _reader(reading: ast.expr) -> ast.expr:
-    assert isinstance(reading, ast.Call)
-    assert isinstance(reading.func, ast.Attribute)
-    return reading.func.value
-
-
-def _is_empty_test(test: ast.expr, name: str) -> bool:
-    return ast.unparse(test) in {f"not {name}", f"{name} == ''"}
-
 
 
