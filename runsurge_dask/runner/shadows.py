@@ -14,6 +14,7 @@ import io
 import itertools
 import os
 import sys
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner.escape import Escape
@@ -45,12 +46,14 @@ class _State:
     opening = False
     files: list[tuple[str, str, str]] = []  # noqa: RUF012 - one list a process, replaced for each chunk
     read: set[str] = set()  # noqa: RUF012
+    handles: dict[str, weakref.ref[Any]] = {}  # noqa: RUF012
+    """By path: what was opened for writing last."""
 
 
 def begin() -> None:
     """Start to watch a chunk."""
     _State.active = True
-    _State.files, _State.read = [], set()
+    _State.files, _State.read, _State.handles = [], set(), {}
 
 
 def is_watching() -> bool:
@@ -66,6 +69,8 @@ def has_written() -> bool:
 def take() -> dict[str, list[Any]]:
     """What the chunk wrote, as (mode, path, shadow), and the files that it read."""
     _State.active = False
+    if any(map(_is_open, _State.handles.values())):
+        raise Escape("it leaves a file open")
     return {"written": _State.files, "read": sorted(_State.read)}
 
 
@@ -118,16 +123,32 @@ def _shadowed_open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any
         return _open(path, mode, *args, **kwargs)
     if "+" in mode and "w" not in mode:
         raise Escape("it changes a file in place")
-    if "x" in mode or path.startswith("/dev/") or any(written == path for _, written, _ in _State.files):
-        raise Escape("it opens one file for writing more than once, or exclusively")
-    shadow = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{os.getpid()}-{next(_numbers)}.runsurge")
+    if "x" in mode or path.startswith("/dev/"):
+        raise Escape("it opens a file for writing exclusively, or a device")
+    earlier = _State.handles.get(path)
+    if earlier is not None and _is_open(earlier):
+        raise Escape("it opens one file for writing twice at a time")
+    if earlier is not None and "a" in mode:
+        shadow = next(shadow for _, written, shadow in reversed(_State.files) if written == path)
+    else:
+        shadow = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{os.getpid()}-{next(_numbers)}.runsurge")
+        _State.files.append(("a" if "a" in mode else "w", path, shadow))
     _State.opening = True
     try:
-        opened = _open(shadow, mode.replace("a", "w"), *args, **kwargs)
+        opened = _open(shadow, mode if earlier is not None else mode.replace("a", "w"), *args, **kwargs)
+    except BaseException:
+        if not os.path.exists(shadow):
+            _State.files.pop()
+        raise
     finally:
         _State.opening = False
-    _State.files.append(("a" if "a" in mode else "w", path, shadow))
+    _State.handles[path] = weakref.ref(opened)
     return opened
+
+
+def _is_open(handle: weakref.ref[Any]) -> bool:
+    file = handle()
+    return file is not None and not file.closed
 
 
 def _watch(event: str, arguments: tuple[Any, ...]) -> None:
