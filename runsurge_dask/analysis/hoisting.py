@@ -66,7 +66,7 @@ def _costs(call: ast.Call, scope: Scope) -> bool:
         return True
     if any(isinstance(argument, COMPREHENSIONS) for argument in call.args):
         return True
-    is_of_module = isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name) and call.func.value.id in scope.imported
+    is_of_module = isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name) and call.func.value.id in scope.mentions.imported
     return is_of_module and name not in LOOKING_CALLS | LOOKING_METHODS | CLOCK_CALLS
 
 

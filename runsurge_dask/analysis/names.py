@@ -140,9 +140,15 @@ def own_nodes(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
             yield from own_nodes(ast.iter_child_nodes(node))
 
 
-def carried_reads(body: list[ast.stmt], defined: set[str]) -> set[str]:
-    """Names that the body may read before it has bound them in the same turn."""
-    flow = Flow()
+Look = tuple[set[str], dict[str, tuple[int | None, int | None]]]
+"""The names that a node reads, and where it binds names by `:=`."""
+Seen = dict[int, tuple[ast.AST, Look]]
+"""Looks by the id of their node, which must stay as it is; kept with it, so that the id stays its own."""
+
+
+def carried_reads(body: list[ast.stmt], defined: set[str], seen: Seen | None = None) -> set[str]:
+    """Names that the body may read before it has bound them in the same turn; `seen` saves looking at a node again."""
+    flow = Flow(seen)
     flow.run(body, set(defined))
     return flow.exposed
 
@@ -150,16 +156,26 @@ def carried_reads(body: list[ast.stmt], defined: set[str]) -> set[str]:
 class Flow:
     """Walks statements in order of execution; a state of None means that this point is not reached."""
 
-    def __init__(self) -> None:
+    def __init__(self, seen: Seen | None = None) -> None:
         self.exposed: set[str] = set()
+        self.seen = seen
 
     def read(self, state: set[str], *nodes: ast.AST | None) -> None:
         """Note what these expressions read of what is not bound yet."""
         for node in nodes:
             if node is not None:
-                given = {n.target.id: (n.end_lineno, n.end_col_offset) for n in ast.walk(node) if isinstance(n, ast.NamedExpr)}
-                self.exposed |= _reads(node) - state - {name for name, place in given.items() if _is_only_read_after(node, name, place)}
+                reads, given = self._look(node)
+                self.exposed |= reads - state - {name for name, place in given.items() if _is_only_read_after(node, name, place)}
                 state |= set(given)
+
+    def _look(self, node: ast.AST) -> Look:
+        known = None if self.seen is None else self.seen.get(id(node))
+        if known is not None:
+            return known[1]
+        look = _reads(node), {n.target.id: (n.end_lineno, n.end_col_offset) for n in ast.walk(node) if isinstance(n, ast.NamedExpr)}
+        if self.seen is not None:
+            self.seen[id(node)] = node, look
+        return look
 
     def run(self, body: list[ast.stmt], state: set[str] | None) -> set[str] | None:
         """The names bound after these statements, whatever way was taken through them."""

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runsurge_dask.analysis.names import SCOPES, bound_names, carried_reads, function_reads, own_nodes, parameter_names, read_names
+from runsurge_dask.analysis.names import SCOPES, Seen, bound_names, carried_reads, function_reads, own_nodes, parameter_names, read_names
 from runsurge_dask.knowledge.calls import FRAME_CALLS
 
 if TYPE_CHECKING:
@@ -26,10 +26,17 @@ class Mentions:
     loose_classes: set[str] = field(default_factory=set)
     """Classes that are handed about as values: any name may then stand for one of them."""
 
+    imported: set[str] = field(default_factory=set)
+    """Names that imports bind anywhere in the program."""
+    seen: Seen = field(default_factory=dict)
+    """Nodes of the modules as they were parsed, already looked at."""
+    _frame_calls: dict[int, bool] = field(default_factory=dict)
+
     def add(self, tree: ast.Module) -> None:
         """Take in one module."""
         self.classes.update(node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
         self.loose_classes |= set(_values(tree)) & self.classes
+        self.imported |= bound_names(node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
         self._enter(tree, ())
 
     def _enter(self, node: ast.AST, above: tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]) -> None:
@@ -53,6 +60,13 @@ class Mentions:
             for inner in ast.walk(node.value):
                 if isinstance(inner, ast.Lambda):
                     self.around.setdefault(name, set()).update((n, _owner(n, above)) for n in read_names([inner]))
+
+    def looks_at_frames(self, tree: ast.Module) -> bool:
+        """Whether code of this module sees or changes the frame it stands in."""
+        if id(tree) not in self._frame_calls:
+            calls = (n.func for n in ast.walk(tree) if isinstance(n, ast.Call))
+            self._frame_calls[id(tree)] = any(isinstance(f, ast.Name) and f.id in FRAME_CALLS for f in calls)
+        return self._frame_calls[id(tree)]
 
     def reachable(self, names: set[str]) -> set[str]:
         """Every function or class that code mentioning these names may come to run, by simple name."""
@@ -158,7 +172,7 @@ class Scope:
 
     def live_names(self, names: set[str], loop: ast.For) -> set[str]:
         """Those of the names that somebody may still read after the loop."""
-        if any(isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id in FRAME_CALLS for n in ast.walk(self.tree)):
+        if self.mentions.looks_at_frames(self.tree):
             return names
         after = self.live_after(loop)
         if after is None:
@@ -170,7 +184,7 @@ class Scope:
     def _continue(self, suite: list[ast.stmt], loop: ast.stmt, found: set[str]) -> bool:
         for position, statement in enumerate(suite):
             if statement is loop or (statement.lineno, statement.col_offset) == (loop.lineno, loop.col_offset):
-                found |= carried_reads(suite[position + 1 :], set())
+                found |= carried_reads(suite[position + 1 :], set(), self.mentions.seen)
                 return True
             if isinstance(statement, SCOPES):
                 continue
@@ -180,10 +194,10 @@ class Scope:
             inner += [part.body for part in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ()))]
             if any(self._continue(block, loop, found) for block in inner):
                 if isinstance(statement, ast.For | ast.While):
-                    found |= carried_reads([statement], set())
+                    found |= carried_reads([statement], set(), self.mentions.seen)
                 if isinstance(statement, ast.Try):
-                    found |= carried_reads([s for block in inner for s in block], set())
-                found |= carried_reads(suite[position + 1 :], set())
+                    found |= carried_reads([s for block in inner for s in block], set(), self.mentions.seen)
+                found |= carried_reads(suite[position + 1 :], set(), self.mentions.seen)
                 return True
         return False
 
@@ -191,11 +205,6 @@ class Scope:
     def body(self) -> list[ast.stmt]:
         """The statements of the function, or of the file."""
         return self.function.body if self.function is not None else self.tree.body
-
-    @property
-    def imported(self) -> set[str]:
-        """Names that imports bind anywhere in the file."""
-        return bound_names(n for n in ast.walk(self.tree) if isinstance(n, ast.Import | ast.ImportFrom))
 
     def declared(self) -> set[str]:
         """Names that the function declares global or nonlocal."""

@@ -111,20 +111,9 @@ def _shadowed_open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any
         return _open(file, mode, *args, **kwargs)
     path = os.path.abspath(os.fsdecode(file))
     if not set(mode) & set("wax+"):
-        for written_mode, written, shadow in reversed(_State.files):
-            if written == path:
-                if written_mode == "a":
-                    raise Escape("it reads back a file that it appends to")
-                path = shadow
-                break
-        else:
-            _State.read.add(path)
-            return _open(file, mode, *args, **kwargs)
-        return _open(path, mode, *args, **kwargs)
-    if "+" in mode and "w" not in mode:
-        raise Escape("it changes a file in place")
-    if "x" in mode or path.startswith("/dev/"):
-        raise Escape("it opens a file for writing exclusively, or a device")
+        return _open(_to_read(path, file), mode, *args, **kwargs)
+    if ("+" in mode and "w" not in mode) or "x" in mode or path.startswith("/dev/"):
+        raise Escape("it changes a file in place, or makes one that must not be there")
     earlier = _State.handles.get(path)
     if earlier is not None and _is_open(earlier):
         raise Escape("it opens one file for writing twice at a time")
@@ -132,18 +121,26 @@ def _shadowed_open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any
         shadow = next(shadow for _, written, shadow in reversed(_State.files) if written == path)
     else:
         shadow = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{os.getpid()}-{next(_numbers)}.runsurge")
-        _State.files.append(("a" if "a" in mode else "w", path, shadow))
     _State.opening = True
     try:
         opened = _open(shadow, mode if earlier is not None else mode.replace("a", "w"), *args, **kwargs)
-    except BaseException:
-        if not os.path.exists(shadow):
-            _State.files.pop()
-        raise
     finally:
         _State.opening = False
+    if earlier is None or "a" not in mode:
+        _State.files.append(("a" if "a" in mode else "w", path, shadow))
     _State.handles[path] = weakref.ref(opened)
     return opened
+
+
+def _to_read(path: str, file: Any) -> Any:
+    """What to open where a chunk reads: what it wrote there itself, or the file."""
+    for mode, written, shadow in reversed(_State.files):
+        if written == path:
+            if mode == "a":
+                raise Escape("it reads back a file that it appends to")
+            return shadow
+    _State.read.add(path)
+    return file
 
 
 def _is_open(handle: weakref.ref[Any]) -> bool:
