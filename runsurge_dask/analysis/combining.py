@@ -55,7 +55,7 @@ def _table(growth: Growth, place: str, local: str) -> Accumulator | None:
     paths: dict[tuple[str | int, ...], Merge] = {}
     for event in growth.events:
         if event.merge is Merge.STORE and _is_stored_in_every_row(growth, event):
-            event.merge = Merge.LAST
+            event.merge, event.first = Merge.LAST, None
         if event.merge in {Merge.FIRST, Merge.STORE}:
             continue
         if event.merge in {Merge.PREPEND, Merge.SELECT, Merge.COUNT} or paths.setdefault(event.keys, event.merge) is not event.merge:

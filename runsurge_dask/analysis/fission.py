@@ -12,12 +12,10 @@ earlier statements changed) is watched when the loop runs (`runner.divided`, and
 from __future__ import annotations
 
 import ast
-import copy
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from runsurge_dask.analysis.bodies import ChunkBody, compiled
 from runsurge_dask.analysis.changes import changed_by_calls, changed_places, changing_functions, names_changed_by
 from runsurge_dask.analysis.hoisting import candidates, with_named_calls
 from runsurge_dask.analysis.names import SCOPES, Flow, bound_names, carried_reads, own_nodes, read_names
@@ -33,12 +31,11 @@ from runsurge_dask.knowledge.calls import (
     LOOKING_CALLS,
     LOOKING_METHODS,
     NAMESPACE_CALLS,
-    READING_METHODS,
     WRITING_CALLS,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 _WORK = (ast.Call, ast.BinOp, ast.For, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 """Code that may cost something; a body whose part ahead holds none of it is not worth dividing."""
@@ -107,12 +104,13 @@ def divide(loop: ast.For, scope: Scope, *, is_proved: bool) -> Fission | None:
         pieces = [with_named_calls(statement, names) for statement in loop.body]
         widened = ast.copy_location(ast.For(loop.target, loop.iter, [s for piece in pieces for s in piece], loop.orelse), loop)
         try:
-            found = _Divider(widened, scope).divide()
+            divider = _Divider(widened, scope)
+            found = divider.divided()
+            useless = found.useless_names(names)
+            if not useless:
+                return replace(found, calls=names, sizes=[len(piece) for piece in pieces]) if divider.is_worth_it(found) else None
         except Carried:
-            found = None
-        useless = set() if found is None else found.useless_names(names)
-        if not useless:
-            return None if found is None else replace(found, calls=names, sizes=[len(piece) for piece in pieces])
+            return None
         carrying |= {call for call, name in names.items() if name in useless}
 
 
@@ -127,16 +125,25 @@ class _Divider:
         self.bound = [bound_names([s]) for s in self.body]
         self.mentions = [mentioned(s) for s in self.body]
 
-    def divide(self) -> Fission | None:
+    def divided(self) -> Fission:
+        """What goes ahead of what, whether that is worth anything or not."""
         refuse_targets(self.loop, self.assigned)
         self._refuse_the_whole()
         found = Fission([self._goes_ahead(s) for s in self.body], [False] * len(self.body), body=self.body)
         self._settle(found)
+        return found
+
+    def is_worth_it(self, found: Fission) -> bool:
+        """Whether something goes ahead that may cost something; names what one part hands to the other.
+
+        Raises:
+            Carried: the rest may change what the part ahead reads.
+        """
         if not any(found.ahead) or all(found.ahead) or not self._is_work(found):
-            return None
+            return False
         self._refuse_changed_surroundings(found)
         self._name(found)
-        return found if found.given else None
+        return bool(found.given)
 
     def _refuse_the_whole(self) -> None:
         """Refuse what neither side may do."""
@@ -147,11 +154,9 @@ class _Divider:
                 case ast.Global() | ast.Nonlocal() | ast.Import() | ast.ImportFrom():
                     raise Carried(node, "it binds names of another scope")
         spelled = {n for m in self.mentions for n in m}
-        spelled |= self.scope.mentions.attributes(spelled)
+        spelled |= self.scope.mentions.spelled_in_code(spelled)
         if spelled & NAMESPACE_CALLS:
             raise Carried(self.loop, "it looks at names without spelling them")
-        if spelled & (READING_METHODS | {"next"}):
-            raise Carried(self.loop, "it moves the position of a file or an iterator")
 
     def _goes_ahead(self, statement: ast.stmt) -> bool:
         """Whether a statement, alone, is one that a chunk may do."""
@@ -171,7 +176,7 @@ class _Divider:
         for node in own_nodes([statement]):
             if isinstance(node, ast.Return) or (isinstance(node, ast.Break) and not _is_inside_a_loop(node, statement)):
                 raise Carried(node, "it leaves the loop")
-        if (own | self.scope.mentions.attributes(own)) & _WRITING:
+        if (own | self.scope.mentions.spelled_in_code(own)) & _WRITING:
             raise Carried(statement, "it writes")
         if changed_places([statement], self.assigned) or changing_functions(own, self.scope):
             raise Carried(statement, "it changes what is around it")
@@ -196,19 +201,17 @@ class _Divider:
         found.still = [self._earlier_mentions(position, found) for position in range(len(self.body))]
 
     def _is_in_the_way(self, position: int, found: Fission) -> bool:
-        before = {name for i in self._rest(found) if i < position for name in self.mentions[i]}
-        rest_binds = {name for i in self._rest(found) for name in self.bound[i]}
-        if self.bound[position] & (rest_binds | before) or self._reads_of_the_rest(position, found):
+        before = [i for i in self._rest(found) if i < position]
+        if self.bound[position] & {name for i in before for name in self.mentions[i]} or self._reads_of_the_rest(position, found):
             return True
-        has_rest_before = any(i < position for i in self._rest(found))
-        if has_rest_before and any(isinstance(n, ast.Continue) for n in _own_flow(self.body[position])):
+        if before and any(isinstance(n, ast.Continue) for n in _own_flow(self.body[position])):
             found.guards[position] = _is_guard(self.body[position])
             return True
         return False
 
     def _reads_of_the_rest(self, position: int, found: Fission) -> bool:
-        rest_binds = {name for i in self._rest(found) for name in self.bound[i]}
-        return bool(read_names([self.body[position]]) & rest_binds)
+        bound = {name for i in self._rest(found) if i < position for name in self.bound[i]}
+        return bool(read_names([self.body[position]]) & bound)
 
     def _rest(self, found: Fission) -> Iterator[int]:
         return (i for i, is_ahead in enumerate(found.ahead) if not is_ahead)
@@ -234,15 +237,16 @@ class _Divider:
         """Refuse a rest that may change what the part ahead reads, where the text tells."""
         ahead = {n for m, is_ahead in zip(self.mentions, found.ahead, strict=True) if is_ahead for n in m}
         rest = {n for i in self._rest(found) for n in self.mentions[i]}
-        seen = ahead | self.scope.mentions.read_around(ahead, self.scope.owner) | self.scope.mentions.attributes(ahead)
+        seen = ahead | self.scope.mentions.read_around(ahead, self.scope.owner) | self.scope.mentions.spelled_in_code(ahead)
         if names_changed_by(rest, self.scope) & seen:
             raise Carried(self.loop, "the rest changes a name that the part ahead reads")
         bound = {name for s, is_ahead in zip(self.bound, found.ahead, strict=True) if is_ahead for name in s} | self.target
         refuse_shared_names(bound, [self.body[i] for i in self._rest(found)], self.scope)
-        if (ahead | self.scope.mentions.attributes(ahead)) & FILE_TESTS and (rest | self.scope.mentions.attributes(rest)) & FILE_MAKERS:
+        asks = (ahead | self.scope.mentions.spelled_in_code(ahead)) & FILE_TESTS
+        if asks and (rest | self.scope.mentions.spelled_in_code(rest)) & FILE_MAKERS:
             raise Carried(self.loop, "the rest makes files, and the part ahead asks whether they are there")
         classes = class_attributes_set([self.body[i] for i in self._rest(found)], rest, self.scope)
-        if classes & (seen | self.scope.mentions.attributes(ahead)):
+        if classes & (seen | self.scope.mentions.spelled_in_code(ahead)):
             raise Carried(self.loop, "the rest changes a class that the part ahead uses")
 
     def _name(self, found: Fission) -> None:
@@ -255,7 +259,9 @@ class _Divider:
         found.free = read_names([*ahead, *(self.body[i] for i, is_guard in enumerate(found.guards) if is_guard)]) - self.assigned
         found.rest = read_names(rest) - self.assigned
         spelled = {name for s in rest for name in mentioned(s)}
-        found.makes_files = bool((spelled | self.scope.mentions.attributes(spelled)) & FILE_MAKERS)
+        found.makes_files = bool((spelled | self.scope.mentions.spelled_in_code(spelled)) & FILE_MAKERS)
+        if live & own & {name for s in rest for name in bound_names([s])}:
+            raise Carried(self.loop, "both parts bind a name that is read after the loop")
         if any(found.guards) and live & {name for s in ahead for name in bound_names([s])}:
             raise Carried(self.loop, "a row that ends early leaves names that are read after the loop")
         state = Flow().run(ahead, set(self.target))
@@ -323,76 +329,3 @@ def class_attributes_set(statements: list[ast.stmt], spelled: set[str], scope: S
             case ast.Call(func=ast.Name(id="setattr" | "delattr")):
                 raise Carried(node, "an attribute is set whose name is not spelled")
     return found
-
-
-def divided_code(loop: ast.For, found: Fission, scope: Scope) -> bytes:
-    """The part ahead as the chunk function `__rs_chunk__(records, starts)`, a generator of what the rest is given of each row."""
-    template = ast.parse("def __rs_chunk__(__rs_it, __rs_starts):\n    for _ in __rs_it:\n        pass\n    return locals()")
-    function = template.body[0]
-    assert isinstance(function, ast.FunctionDef)
-    new_loop = function.body[0]
-    assert isinstance(new_loop, ast.For)
-    new_loop.target = ChunkBody([], scope.class_name).visit(copy.deepcopy(loop.target))
-    new_loop.body = list(_chunk_body(loop, found, scope))
-    return compiled(template, loop, scope)
-
-
-def _chunk_body(loop: ast.For, found: Fission, scope: Scope) -> Iterator[ast.stmt]:
-    known = bound_names([loop.target])
-    names = ChunkBody([], scope.class_name)
-    given = tuple(map(names.mangled, found.given))
-    for statement, is_ahead, is_guard, still in zip(found.body, found.ahead, found.guards, found.still, strict=True):
-        if not is_ahead and not is_guard:
-            continue
-        if still is not None:
-            yield from ast.parse(f"__rs_still__({', '.join(_tuple(map(names.mangled, part)) for part in still)})").body
-        written = ChunkBody([], scope.class_name).visit(copy.deepcopy(statement))
-        if is_guard:
-            assert isinstance(written, ast.If)
-            written.body[:0] = _given(given, set(map(names.mangled, known)))
-        yield written
-        known |= bound_names([statement])
-    yield from _given(given, set(map(names.mangled, known)))
-
-
-def _given(names: tuple[str, ...], known: set[str]) -> list[ast.stmt]:
-    """What the rest is given of a row; None for what it will not ask for."""
-    return ast.parse(f"yield {_tuple(name if name in known else 'None' for name in names)}").body
-
-
-def _tuple(names: Iterable[str]) -> str:
-    return f"({' '.join(f'{name},' for name in names)})"
-
-
-def divided_body(loop: ast.For, groups: list[list[ast.stmt]], found: Fission, number: int) -> list[ast.stmt]:
-    """The body as the driver runs it: from the rows themselves, or from what the chunks found in them.
-
-    `groups` are the statements of the body, each as it has been rewritten.
-    """
-    row = f"__rs_r{number}"
-    taken = ast.parse(f"{_tuple(found.given)} = {row}").body
-    begin = ast.copy_location(ast.Assign([loop.target], ast.Name(row, ast.Load())), loop.target)
-    written: list[ast.stmt] = []
-    waiting: list[ast.stmt] = [begin]
-    for group, is_ahead in zip(groups, found.of_loop(), strict=True):
-        if is_ahead:
-            waiting += group
-            continue
-        if waiting:
-            written.append(_choice(number, taken if begin in waiting else [ast.Pass()], waiting))
-            waiting = []
-        written += group
-    for node in (n for s in written for n in ast.walk(s) if not hasattr(n, "lineno")):
-        ast.copy_location(node, loop)
-    for node in (n for s in taken for n in ast.walk(s)):
-        ast.copy_location(node, loop)
-    return written
-
-
-def is_ahead_of(number: int) -> str:
-    """The expression that asks whether chunks ran ahead."""
-    return f"__rs_s{number}.is_ahead"
-
-
-def _choice(number: int, ready: list[ast.stmt], as_written: list[ast.stmt]) -> ast.If:
-    return ast.If(ast.parse(is_ahead_of(number), mode="eval").body, ready, as_written)

@@ -66,8 +66,11 @@ def _costs(call: ast.Call, scope: Scope) -> bool:
         return True
     if any(isinstance(argument, COMPREHENSIONS) for argument in call.args):
         return True
-    is_of_module = isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name) and call.func.value.id in scope.mentions.imported
-    return is_of_module and name not in LOOKING_CALLS | LOOKING_METHODS | CLOCK_CALLS
+    match call.func:
+        case ast.Attribute(value=ast.Name(id=module)):
+            return module in scope.mentions.imported and name not in LOOKING_CALLS | LOOKING_METHODS | CLOCK_CALLS
+    return False
+
 
 
 class _Naming(ast.NodeTransformer):

@@ -14,6 +14,7 @@ import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from runsurge_dask.analysis.divided import divided_body, is_ahead_of
 from runsurge_dask.analysis.expressions import called_name as _called_name
 from runsurge_dask.analysis.expressions import (
     consumed_form,
@@ -26,7 +27,6 @@ from runsurge_dask.analysis.expressions import (
     slot_of,
 )
 from runsurge_dask.analysis.expressions import get_slot as _get_slot
-from runsurge_dask.analysis.fission import Fission, divided_body, is_ahead_of
 from runsurge_dask.analysis.hoisting import choose_calls
 from runsurge_dask.analysis.names import bound_names, own_nodes
 from runsurge_dask.analysis.scopes import Mentions, Scope
@@ -37,6 +37,8 @@ from runsurge_dask.runner.facts import GROWING_IN_PLACE, SiteFacts, SplitKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from runsurge_dask.analysis.fission import Fission
 
 _UNCUT = (SplitKind.WHOLE, SplitKind.FOLD)
 

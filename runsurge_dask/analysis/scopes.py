@@ -90,6 +90,11 @@ class Mentions:
         functions = [f for name in self.reachable(names) for f in self.bodies.get(name, ())]
         return any(_asks_identity(inner) for node in (*nodes, *functions) for inner in ast.walk(node))
 
+    def spelled_in_code(self, names: set[str]) -> set[str]:
+        """What functions and lambdas reachable from these names mention, and not how plain values were once made."""
+        run = self.bodies.keys() | self.classes | self.around.keys()
+        return set().union(*(self.table[name] for name in self.reachable(names) if name in run))
+
     def attributes(self, names: set[str]) -> set[str]:
         """Everything that the functions reachable from these names mention."""
         return set().union(*(self.table[name] for name in self.reachable(names)))

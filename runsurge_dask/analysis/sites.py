@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from runsurge_dask.analysis.bodies import loop_code
 from runsurge_dask.analysis.changes import changed_places
-from runsurge_dask.analysis.fission import Fission, divide, divided_code
+from runsurge_dask.analysis.divided import divided_code
+from runsurge_dask.analysis.fission import Fission, divide
 from runsurge_dask.analysis.growth import explain
 from runsurge_dask.analysis.names import bound_names, carried_reads, own_nodes, parameter_names, read_names
 from runsurge_dask.analysis.places import Growth

@@ -286,6 +286,8 @@ def _known_objects(stage: Stage, spec: Mapping[str, Any], items: Any) -> dict[in
 
 def _know(item: Any, position: int, path: tuple[Any, ...], known: dict[int, object]) -> None:
     """Note a row and the containers in it, with the way to each."""
+    if known.get(id(item)) is not None:
+        return
     kind = type(item)
     known[id(item)] = ("item", position, path)
     if kind in {list, tuple}:

@@ -11,12 +11,14 @@ from __future__ import annotations
 import itertools
 import sys
 import time
+import types
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner.codec import ATOMIC, is_array_like, reachable_mutables
 from runsurge_dask.runner.escape import CARRIES, CannotShip
 from runsurge_dask.runner.facts import Merge
 from runsurge_dask.runner.loops import Loop
+from runsurge_dask.runner.sources import SEQUENCES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -127,6 +129,8 @@ class DividedLoop(Loop):
             raise CannotShip("too many objects around it to tell whether its parts share them")
         if ahead & rest:
             raise CannotShip("the part that carries can reach what the part ahead reads")
+        if any(_moving_parts(link.iterable) & rest for link in links):
+            raise CannotShip("the part that carries may move what the loop goes through")
         source = links[0].known_source
         if not source.is_file and type(source.items) is not range:
             self._refuse_common_rows(source.items, rest)
@@ -145,3 +149,12 @@ class DividedLoop(Loop):
 
 def _values(names: Mapping[str, Any], wanted: Iterable[str]) -> list[Any]:
     return [names[name] for name in wanted if name in names]
+
+
+def _moving_parts(iterable: Any) -> set[int]:
+    """What stands somewhere in the data, and would move: an iterator, a reader and its file, a generator (but not all that it can see)."""
+    if type(iterable) in SEQUENCES:
+        return set()
+    if isinstance(iterable, types.GeneratorType):
+        return {id(iterable)}
+    return reachable_mutables([iterable]) or {id(iterable)}

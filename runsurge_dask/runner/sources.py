@@ -30,7 +30,8 @@ ASCII_BASED = frozenset(
 )
 """Encodings in which the byte of a line feed can be nothing else."""
 _DICT_VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
-_EXACT_SEQUENCES = (list, tuple, range, deque, set, frozenset, dict, str, *_DICT_VIEWS)
+SEQUENCES = (list, tuple, range, deque, set, frozenset, dict, str, *_DICT_VIEWS)
+"""Collections in memory, which no iteration moves."""
 MAX_ITEMS_LISTED = 50_000_000
 
 
@@ -176,7 +177,7 @@ def describe(iterable: Any) -> Source | None:  # noqa: PLR0911 - a table of type
         return _describe_csv(iterable)
     if kind is csv.DictReader:
         return _describe_dict_csv(iterable)
-    if kind in _EXACT_SEQUENCES:
+    if kind in SEQUENCES:
         return _describe_items(iterable if kind in {list, tuple, range, str} else list(iterable), iterable)
     if kind is enumerate:
         inner, count = iterable.__reduce__()[1]
@@ -252,7 +253,7 @@ def _twin(iterator: Any) -> Any:
 
 def _is_over_memory(iterable: Any) -> bool:
     kind = type(iterable)
-    if kind in _EXACT_SEQUENCES:
+    if kind in SEQUENCES:
         return True
     if kind in {zip, enumerate, reversed}:
         _, parts, *state = iterable.__reduce__()
