@@ -22,7 +22,6 @@ from runsurge_dask.runner.codec import load_results
 from runsurge_dask.runner.commit import drop_files
 from runsurge_dask.runner.cutting import Cutting, Operation
 from runsurge_dask.runner.escape import CannotShip, Escape
-from runsurge_dask.runner.frames import reading
 from runsurge_dask.runner.frames.nodes import Node, Rowset, all_nodes, evaluate
 from runsurge_dask.runner.frames.scan import stamp_of
 from runsurge_dask.runner.frames.work import CODE
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runsurge_dask.runner.facts import SiteFacts
-    from runsurge_dask.runner.frames.reading import TextTable
+    from runsurge_dask.runner.frames.table import Table
     from runsurge_dask.runner.sites import Runtime
 
 FREE_STAGES = 4
@@ -114,11 +113,11 @@ def _nothing(outputs: Any) -> Any:
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class FrameSource:
-    """One call of `read_csv` that was not done yet."""
+    """One call of `read_csv` or `read_parquet` that was not done yet."""
 
     runtime: Runtime
     facts: SiteFacts
-    table: TextTable
+    table: Table
     read_plainly: Callable[[], Any]
     node: Node
     cuts: list[int] = field(default_factory=list)
@@ -133,30 +132,21 @@ class FrameSource:
         """Rows of the file."""
         return sum(self.rows)
 
-    def look_over(self, seconds_per_byte: float, line: int) -> bool:
+    def look_over(self, line: int) -> bool:
         """Cut the file, and see that reading it cannot raise; false where it is to be read plainly."""
-        start, end = len(self.table.head), self.table.stamp[0]
-        proposal, _ = self.runtime.ask(
-            {
-                "op": "propose",
-                "site": self.facts.site,
-                "source": "table",
-                "start": start,
-                "end": end,
-                "path": self.table.path,
-                "seconds_per_unit": seconds_per_byte,
-                "needs_index": False,
-                "is_asked_for": False,
-                "quote": '"',
-            }
-        )
+        request = {"op": "propose", "site": self.facts.site, "needs_index": False, "is_asked_for": False, "quote": '"'}
+        proposal, _ = self.runtime.ask({**request, **self.table.cut_request(), "seconds_per_unit": self.table.pace})
         if "cuts" not in proposal:
             return False
-        cuts = sorted(set(proposal["cuts"]))
-        self.cuts = cuts if len(cuts) > 1 else [start, end]
+        self.cuts = self.table.settle_cuts(proposal["cuts"], is_forced=bool(self.runtime.options["chunks"]))
         chunks = [{"start": a, "end": b} for a, b in pairwise(self.cuts)]
         answers = self._stage(self.facts, {"kind": "scan"}, chunks, [line], lambda _: None)
         if answers is None:
+            return False
+        try:
+            self.node.meta = self.table.keep(answers, self.node.meta)
+        except Escape as escape:
+            self.runtime.tell({"op": "decline", "site": self.facts.site, "reason": escape.reason})
             return False
         self._keep_cuts([answer["rows"] for answer in answers])
         assert self.node.rows is not None
@@ -195,7 +185,7 @@ class FrameSource:
     def _attempt(self, facts: SiteFacts, roots: list[tuple[Node, tuple[Any, ...]]], not_line: int) -> list[list[Any]] | None:
         nodes = all_nodes([root for root, _ in roots])
         held = [node for node in nodes if node.op == "held"]
-        job = {"kind": "eval", "source": self.node, "held": held, "roots": roots, "nodes": nodes}
+        job = {"kind": "eval", "source": self.node, "held": held, "roots": roots, "nodes": nodes, "columns": None}
         offsets = list(accumulate([0, *self.rows]))
         chunks = [
             {
@@ -211,10 +201,7 @@ class FrameSource:
 
         def accept(answers: list[Any]) -> None:
             types = [answer["types"] for answer in answers]
-            is_last = len(answers) == len(self.rows)
-            reading.check_types(types)
-            if is_last:
-                widened.update(reading.widened_types(self.table, types))
+            widened.update(self.table.check(types, self.rows, is_last=len(answers) == len(self.rows)))
             if widened:
                 raise Escape("columns have other types on the whole than in a chunk")
             if _types_of(types[-1]) != _types_of(types[0]):
@@ -223,8 +210,6 @@ class FrameSource:
                 raise Escape("chunks disagree on the type of a result")
             if any(not _has_names(shape, node.meta) for shape, node in zip(answers[0]["shapes"], nodes, strict=True)):
                 raise Escape("the columns of a result are not those of its first rows")
-            if is_last:
-                reading.check_pieces(self.table, types, self.rows)
 
         self.stages += 1
         lines = sorted({node.line for node in nodes if node.line} - {not_line} | {self.node.line})
