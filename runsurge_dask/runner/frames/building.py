@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from runsurge_dask.runner.frames.lazy import MISSING, current_facts, derive, hold, is_lazy, node_of, source_of, wrap
-from runsurge_dask.runner.frames.nodes import Node, Rowset
+from runsurge_dask.runner.frames.nodes import Broadcast, Node, Rowset
 
 if TYPE_CHECKING:
     from runsurge_dask.runner.frames.stage import FrameSource
@@ -41,6 +41,7 @@ PLAIN = (
     type(pd.NaT),
     type,
     np.dtype,
+    Broadcast,
 )
 DEEPEST = 4
 

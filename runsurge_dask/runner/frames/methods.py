@@ -172,7 +172,7 @@ def _getitem(lazy: Any, key: Any) -> Any:
 
 
 def _attribute(lazy: Any, name: str) -> Any:
-    if not name.startswith("_") and name in node_of(lazy).meta.columns:
+    if not name.startswith(("__", "_rs_")) and name in node_of(lazy).meta.columns:
         return _getitem(lazy, name)
     return MISSING
 

@@ -47,6 +47,7 @@ class ParquetTable:
     """Columns of integers of which some are missing."""
     categories: dict[str, list[str]] = field(default_factory=dict)
     forced: dict[str, str] = field(default_factory=dict)
+    has_types: bool = True
 
     @property
     def index_kind(self) -> str:

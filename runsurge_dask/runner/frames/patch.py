@@ -86,9 +86,9 @@ def _first_lines(files: set[str]) -> dict[tuple[str, int], int]:
 def _replace(runtime: Runtime) -> None:
     import pandas as pd
 
-    from runsurge_dask.runner.frames import accessors, answers, groups, methods, writing
+    from runsurge_dask.runner.frames import accessors, answers, groups, joining, methods, summaries, writing
 
-    for room in (methods, accessors, answers, groups, writing):
+    for room in (methods, accessors, answers, groups, joining, summaries, writing):
         room.install()
     pd.read_csv = _lazy_reader(runtime, pd.read_csv, "reading")
     pd.read_parquet = _lazy_reader(runtime, pd.read_parquet, "parquet")

@@ -92,6 +92,7 @@ class TextTable:
     fields: list[Any] = field(default_factory=list)
     """The columns in the file, in order."""
     pace: float = 0.0
+    has_types: bool = False
 
     @property
     def index_kind(self) -> str:

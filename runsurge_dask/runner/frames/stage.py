@@ -22,6 +22,8 @@ from runsurge_dask.runner.codec import load_results
 from runsurge_dask.runner.commit import drop_files
 from runsurge_dask.runner.cutting import Cutting, Operation
 from runsurge_dask.runner.escape import CannotShip, Escape
+from runsurge_dask.runner.frames.joining import is_wider
+from runsurge_dask.runner.frames.needs import needed_columns
 from runsurge_dask.runner.frames.nodes import Node, Rowset, all_nodes, evaluate
 from runsurge_dask.runner.frames.scan import stamp_of
 from runsurge_dask.runner.frames.work import CODE
@@ -97,14 +99,21 @@ def _types_of(report: dict[str, Any]) -> dict[str, str]:
     return {name: entry["dtype"] for name, entry in report.items()}
 
 
-def _has_names(shape: Any, meta: Any) -> bool:
-    """Whether a result has the columns that the script was told of."""
-    return (
-        shape is None
-        or not isinstance(meta, pd.DataFrame)
-        or shape[0] != "frame"
-        or [name for name, _ in shape[1]] == [repr(name) for name in meta.columns]
-    )
+def _has_names(shape: Any, meta: Any, *, some: bool) -> bool:
+    """Whether a result has the columns that the script was told of, or some of them in their order."""
+    if shape is None or not isinstance(meta, pd.DataFrame) or shape[0] != "frame":
+        return True
+    names, told = [name for name, _ in shape[1]], [repr(name) for name in meta.columns]
+    return names == ([name for name in told if name in names] if some else told)
+
+
+def _wider_joins(nodes: list[Node], shapes: list[list[Any]]) -> list[Node]:
+    """The first expression on whose type chunks disagree, if it is a join that has to have other types on the whole."""
+    for place, node in enumerate(nodes):
+        found = [of_chunk[place] for of_chunk in shapes]
+        if any(shape != found[0] for shape in found):
+            return [node] if is_wider(node, found) else []
+    return []
 
 
 def _nothing(outputs: Any) -> Any:
@@ -151,6 +160,7 @@ class FrameSource:
         self._keep_cuts([answer["rows"] for answer in answers])
         assert self.node.rows is not None
         self.node.rows.lengths = self.rows
+        self.is_settled = self.table.has_types
         return self.total > 0
 
     def _keep_cuts(self, rows: list[int]) -> None:
@@ -185,7 +195,8 @@ class FrameSource:
     def _attempt(self, facts: SiteFacts, roots: list[tuple[Node, tuple[Any, ...]]], not_line: int) -> list[list[Any]] | None:
         nodes = all_nodes([root for root, _ in roots])
         held = [node for node in nodes if node.op == "held"]
-        job = {"kind": "eval", "source": self.node, "held": held, "roots": roots, "nodes": nodes, "columns": None}
+        columns = needed_columns(roots, nodes, self.node) if self.is_settled else None
+        job = {"kind": "eval", "source": self.node, "held": held, "roots": roots, "nodes": nodes, "columns": columns}
         offsets = list(accumulate([0, *self.rows]))
         chunks = [
             {
@@ -198,6 +209,7 @@ class FrameSource:
             for n, (a, b) in enumerate(pairwise(self.cuts))
         ]
         widened: dict[str, str] = {}
+        wider: list[Node] = []
 
         def accept(answers: list[Any]) -> None:
             types = [answer["types"] for answer in answers]
@@ -207,8 +219,11 @@ class FrameSource:
             if _types_of(types[-1]) != _types_of(types[0]):
                 return
             if any(answer["shapes"] != answers[0]["shapes"] for answer in answers):
+                wider.extend(_wider_joins(nodes, [answer["shapes"] for answer in answers]))
                 raise Escape("chunks disagree on the type of a result")
-            if any(not _has_names(shape, node.meta) for shape, node in zip(answers[0]["shapes"], nodes, strict=True)):
+            if any(
+                not _has_names(shape, node.meta, some=columns is not None) for shape, node in zip(answers[0]["shapes"], nodes, strict=True)
+            ):
                 raise Escape("the columns of a result are not those of its first rows")
 
         self.stages += 1
@@ -217,6 +232,8 @@ class FrameSource:
         if answers is None and widened and not set(widened.items()) <= set(self.table.forced.items()):
             self.table.forced.update(widened)
             self.is_broken = False
+            raise _WidenedError
+        if wider:
             raise _WidenedError
         if answers is None:
             return None

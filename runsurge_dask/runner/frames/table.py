@@ -27,6 +27,9 @@ class Table(Protocol):
     forced: dict[str, str]
     """Column types that hold for the whole file and not for every chunk."""
 
+    has_types: bool
+    """The file says what types its columns have."""
+
     @property
     def index_kind(self) -> str:
         """`rows` where labels are row numbers, `own` where they are data."""

@@ -9,7 +9,7 @@ import pandas as pd
 
 from runsurge_dask.runner import shadows
 from runsurge_dask.runner.escape import Escape
-from runsurge_dask.runner.frames import parts
+from runsurge_dask.runner.frames import grouped, parts
 from runsurge_dask.runner.frames.nodes import Node, evaluate
 from runsurge_dask.runner.sinks import Journal
 
@@ -72,4 +72,4 @@ def _type_of(column: Any) -> Any:
     return str(column.dtype)
 
 
-__all__ = ["CODE", "Node", "run_job", "shape_of"]
+__all__ = ["CODE", "Node", "grouped", "run_job", "shape_of"]
