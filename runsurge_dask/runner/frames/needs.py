@@ -15,6 +15,8 @@ from runsurge_dask.runner.frames.nodes import Node
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+PARTIAL = frozenset({"rows", "labels", "distinct"})
+"""Answers that do not need every column of a frame."""
 Needs = dict[int, set[Any]]
 """For each frame among the expressions, by id, the columns that are asked of it."""
 
@@ -25,7 +27,7 @@ def needed_columns(roots: list[tuple[Node, tuple[Any, ...]]], nodes: list[Node],
     for root, how in roots:
         if how[0] == "groups" and root.op == "bundle":
             _ask_groups(root, how[1], needs)
-        elif how[0] in {"rows", "labels", "distinct"}:
+        elif how[0] in PARTIAL:
             _ask(root, how[1] if how[0] == "distinct" else (), needs)
         else:
             _ask_all(root, needs)

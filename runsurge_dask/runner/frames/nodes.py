@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Rowset:
     """Which rows of the source an expression has, in order: operands of one operation must agree on it."""
 
-    __slots__ = ("index", "lengths", "node", "origin", "parent")
+    __slots__ = ("index", "lengths", "makes_ranges", "node", "origin", "parent")
 
     def __init__(self, parent: Rowset | None, index: str, node: Node | None = None, *, is_fresh: bool = False) -> None:
         self.parent = parent
@@ -31,6 +31,8 @@ class Rowset:
         """The filter that made it out of `parent`."""
         self.lengths: list[int] | None = None
         """Rows in each chunk, once known."""
+        self.makes_ranges = False
+        """Labels of the script's own that are evenly spaced integers become a range."""
 
     def filters(self) -> list[Node]:
         """The filters between the origin and these rows, first one first."""

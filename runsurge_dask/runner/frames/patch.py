@@ -86,9 +86,9 @@ def _first_lines(files: set[str]) -> dict[tuple[str, int], int]:
 def _replace(runtime: Runtime) -> None:
     import pandas as pd
 
-    from runsurge_dask.runner.frames import accessors, answers, groups, joining, methods, summaries, writing
+    from runsurge_dask.runner.frames import accessors, answers, functions, groups, joining, methods, summaries, writing
 
-    for room in (methods, accessors, answers, groups, joining, summaries, writing):
+    for room in (methods, accessors, answers, functions, groups, joining, summaries, writing):
         room.install()
     pd.read_csv = _lazy_reader(runtime, pd.read_csv, "reading")
     pd.read_parquet = _lazy_reader(runtime, pd.read_parquet, "parquet")
@@ -133,6 +133,8 @@ def _open(runtime: Runtime, plain: Any, room: str, path: Any, arguments: Mapping
         return None
     node = Node("source", rows=Rowset(None, table.index_kind), line=facts.line)
     node.meta = first
+    if node.rows is not None and table.index_kind == "own":
+        node.rows.node, node.rows.makes_ranges = node, room == "reading"
     source = FrameSource(runtime, facts, table, _reader(plain, path, dict(arguments), place), node)
     if not source.look_over(facts.line):
         return None

@@ -23,7 +23,7 @@ from runsurge_dask.runner.commit import drop_files
 from runsurge_dask.runner.cutting import Cutting, Operation
 from runsurge_dask.runner.escape import CannotShip, Escape
 from runsurge_dask.runner.frames.joining import is_wider
-from runsurge_dask.runner.frames.needs import needed_columns
+from runsurge_dask.runner.frames.needs import PARTIAL, needed_columns
 from runsurge_dask.runner.frames.nodes import Node, Rowset, all_nodes, evaluate
 from runsurge_dask.runner.frames.scan import stamp_of
 from runsurge_dask.runner.frames.work import CODE
@@ -100,11 +100,11 @@ def _types_of(report: dict[str, Any]) -> dict[str, str]:
 
 
 def _has_names(shape: Any, meta: Any, *, some: bool) -> bool:
-    """Whether a result has the columns that the script was told of, or some of them in their order."""
+    """Whether a result has the columns that the script was told of, or some of them."""
     if shape is None or not isinstance(meta, pd.DataFrame) or shape[0] != "frame":
         return True
     names, told = [name for name, _ in shape[1]], [repr(name) for name in meta.columns]
-    return names == ([name for name in told if name in names] if some else told)
+    return set(names) <= set(told) if some else names == told
 
 
 def _wider_joins(nodes: list[Node], shapes: list[list[Any]]) -> list[Node]:
@@ -195,6 +195,7 @@ class FrameSource:
     def _attempt(self, facts: SiteFacts, roots: list[tuple[Node, tuple[Any, ...]]], not_line: int) -> list[list[Any]] | None:
         nodes = all_nodes([root for root, _ in roots])
         held = [node for node in nodes if node.op == "held"]
+        complete = {id(root) for root, how in roots if how[0] not in PARTIAL}
         columns = needed_columns(roots, nodes, self.node) if self.is_settled else None
         job = {"kind": "eval", "source": self.node, "held": held, "roots": roots, "nodes": nodes, "columns": columns}
         offsets = list(accumulate([0, *self.rows]))
@@ -222,7 +223,8 @@ class FrameSource:
                 wider.extend(_wider_joins(nodes, [answer["shapes"] for answer in answers]))
                 raise Escape("chunks disagree on the type of a result")
             if any(
-                not _has_names(shape, node.meta, some=columns is not None) for shape, node in zip(answers[0]["shapes"], nodes, strict=True)
+                not _has_names(shape, node.meta, some=columns is not None and id(node) not in complete)
+                for shape, node in zip(answers[0]["shapes"], nodes, strict=True)
             ):
                 raise Escape("the columns of a result are not those of its first rows")
 
@@ -291,7 +293,10 @@ class FrameSource:
         if isinstance(pieces[0], np.ndarray):
             return np.concatenate(pieces)
         if rows.index == "own":
-            return pd.concat(pieces)
+            whole = pd.concat(pieces)
+            if labels:
+                whole.index = _own_index(whole.index.name, labels)
+            return whole
         whole = pd.concat(pieces, ignore_index=True)
         if rows.origin is not rows:
             whole.index = self._index_of(rows, labels)
@@ -307,6 +312,19 @@ class FrameSource:
             mask[np.searchsorted(np.asarray(index), kept)] = True
             index = pd.DataFrame(index=index).loc[mask].index
         return index
+
+
+def _own_index(name: Any, labels: list[list[Any]]) -> Any:
+    """Integers that are data, as pandas keeps them: a range where they happen to be one, and so for as long as filters leave one."""
+    first = np.concatenate(labels[0])
+    index = pd.DataFrame({name: first}).set_index(name).index
+    for part in labels[1:]:
+        kept = np.concatenate(part)
+        if isinstance(index, pd.RangeIndex):
+            index = pd.DataFrame(index=index).loc[np.isin(np.asarray(index), kept)].index
+        else:
+            index = pd.Index(kept, dtype="int64", name=name)
+    return index
 
 
 class _WidenedError(Exception):
