@@ -286,6 +286,14 @@ def _set_columns(lazy: Any, labels: Any) -> Any:
     return _changed(lazy, extend(lazy, "setattr:columns", (list(labels),)))
 
 
+def _setattr(lazy: Any, name: str, value: Any) -> Any:
+    if isinstance(lazy, LazySeries):
+        return _set_name(lazy, value) if name == "name" else MISSING
+    if name == "columns":
+        return _set_columns(lazy, value)
+    return _setitem(lazy, name, value) if name in node_of(lazy).meta.columns and not hasattr(pd.DataFrame, name) else MISSING
+
+
 def _name(lazy: Any) -> Any:
     return node_of(lazy).meta.name
 
@@ -362,4 +370,5 @@ def install() -> None:
     install_property(LazyFrame, "columns", _columns, _set_columns)
     install_property(LazySeries, "name", _name, _set_name)
     for kind in (LazyFrame, LazySeries):
+        install_method(kind, "__setattr__", _setattr)
         install_property(kind, "index", _index)

@@ -138,6 +138,8 @@ def _open(runtime: Runtime, plain: Any, room: str, path: Any, arguments: Mapping
     source = FrameSource(runtime, facts, table, _reader(plain, path, dict(arguments), place), node)
     if not source.look_over(facts.line):
         return None
+    if room == "parquet":
+        _watch_parquet(runtime)
     runtime.frame_sources.add(source)  # type: ignore[attr-defined]
     return lazy.wrap(source, node)
 
@@ -169,15 +171,46 @@ def _guard(runtime: Runtime) -> Any:
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event not in WATCHED and event not in RUNNING:
             return
-        sources = list(runtime.frame_sources)  # type: ignore[attr-defined]
-        if not sources or (event == "open" and not _is_writing(arguments)):
-            return
-        paths = {os.path.abspath(os.fsdecode(value)) for value in arguments if isinstance(value, str | bytes | os.PathLike)}
-        for source in sources:
-            if event in RUNNING or source.table.path in paths:
-                source.plain()
+        if event != "open" or _is_writing(arguments):
+            _read_before(runtime, arguments, is_any=event in RUNNING)
 
     return hook
+
+
+def _read_before(runtime: Runtime, arguments: tuple[Any, ...], *, is_any: bool = False) -> None:
+    """Read the frames of these files, or of all, as they are now."""
+    sources = list(runtime.frame_sources)  # type: ignore[attr-defined]
+    if not sources:
+        return
+    paths = {os.path.realpath(os.fsdecode(value)) for value in arguments if isinstance(value, str | bytes | os.PathLike)}
+    for source in sources:
+        if is_any or os.path.realpath(source.table.path) in paths:
+            source.plain()
+
+
+def _watch_parquet(runtime: Runtime) -> None:
+    """PyArrow opens files without telling Python."""
+    import pandas as pd
+    import pyarrow.parquet as pq
+
+    from runsurge_dask.runner.frames import lazy
+
+    if hasattr(pd.DataFrame.to_parquet, "__rs_watched__"):
+        return
+    places = [(pd.DataFrame, name) for name in ("to_parquet", "to_feather", "to_orc")]
+    for owner, name in [*places, (pq.ParquetWriter, "__init__")]:
+        watched = lazy.as_pandas(_watched(runtime, getattr(owner, name)))
+        watched.__rs_watched__ = True
+        setattr(owner, name, watched)
+
+
+def _watched(runtime: Runtime, plain: Any) -> Any:
+    def write(__rs_it: Any, /, *args: Any, **kwargs: Any) -> Any:
+        _read_before(runtime, (*args[:1], kwargs.get("path"), kwargs.get("where")))
+        return plain(__rs_it, *args, **kwargs)
+
+    write.__name__, write.__qualname__, write.__doc__ = plain.__name__, plain.__qualname__, plain.__doc__
+    return write
 
 
 def _is_writing(arguments: tuple[Any, ...]) -> bool:
