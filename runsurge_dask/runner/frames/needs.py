@@ -124,6 +124,14 @@ def _of_query(node: Node, asked: set[Any], base: Node) -> Any:
     return asked | (set(re.findall(r"\w+", text)) & set(base.meta.columns))
 
 
+def _of_merge(node: Node, asked: set[Any], base: Node) -> Any:
+    """The keys, what is asked for, and what the other side has, too: it decides on the names."""
+    keys = node.kwargs["on"] if "on" in node.kwargs else node.kwargs["left_on"]
+    others = node.args[1].value.columns if node.args[1].value.ndim > 1 else [node.args[1].value.name]
+    kept = {*asked, *others, *([keys] if isinstance(keys, str) else keys)}
+    return {name for name in base.meta.columns if name in kept}
+
+
 _RULES: dict[str, Callable[[Node, set[Any], Node], Any]] = {
     "getitem": _of_getitem,
     "loc": _of_loc,
@@ -133,4 +141,6 @@ _RULES: dict[str, Callable[[Node, set[Any], Node], Any]] = {
     "method:rename": _of_rename,
     "method:reset_index": _of_reset,
     "method:query": _of_query,
+    "merge": _of_merge,
+    "join": _of_merge,
 }

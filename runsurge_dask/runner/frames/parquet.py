@@ -125,12 +125,13 @@ class ParquetTable:
                 frame[name] = frame[name].astype("float64")
         return frame
 
-    def report(self, frame: pd.DataFrame) -> dict[str, Any]:
+    def report(self, frame: pd.DataFrame, *, is_settled: bool) -> dict[str, Any]:
         """The types of a chunk's columns, for the driver to compare.
 
         Raises:
             Escape: values of mixed types.
         """
+        del is_settled
         found: dict[str, Any] = {"": {"dtype": str(frame.index.dtype)}}
         found.update({str(name): {"dtype": str(dtype)} for name, dtype in frame.dtypes.items()})
         if any(entry["dtype"] == "object" for entry in found.values()):

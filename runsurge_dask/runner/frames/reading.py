@@ -140,9 +140,9 @@ class TextTable:
         """The rows of a chunk."""
         return self.read(read_range(self.path, chunk["start"], chunk["end"], self.stamp), columns)
 
-    def report(self, frame: pd.DataFrame) -> dict[str, Any]:
+    def report(self, frame: pd.DataFrame, *, is_settled: bool) -> dict[str, Any]:
         """What a chunk inferred of its columns."""
-        return report_types(self, frame)
+        return report_types(self, frame, is_settled=is_settled)
 
     def check(self, reports: list[dict[str, Any]], rows: list[int], *, is_last: bool) -> dict[str, str]:
         """Compare the types of the chunks so far."""
@@ -278,7 +278,7 @@ def _dtypes_of(frame: pd.DataFrame, columns: list[Any]) -> list[Any]:
     return [frame[name].dtype if name in frame.columns else frame.index.dtype for name in columns]
 
 
-def report_types(table: TextTable, frame: pd.DataFrame) -> dict[str, Any]:
+def report_types(table: TextTable, frame: pd.DataFrame, *, is_settled: bool = False) -> dict[str, Any]:
     """What a chunk inferred of its columns, for the driver to compare.
 
     Raises:
@@ -292,7 +292,9 @@ def report_types(table: TextTable, frame: pd.DataFrame) -> dict[str, Any]:
         if dtype in {"object", "uint64", "complex128"} and len(column):
             raise Escape(f"column {name!r} is of mixed values")
         entry: dict[str, Any] = {"dtype": dtype}
-        if dtype == "str" and not is_given:
+        if is_settled:
+            pass
+        elif dtype == "str" and not is_given:
             entry["gap"], entry["last"] = _widest_gap(column, table)
         elif dtype == "float64":
             entry["is_large"] = bool((column.abs() >= EXACT_INTEGERS).any())

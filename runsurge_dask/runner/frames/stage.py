@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 FREE_STAGES = 4
 """Without a forced chunk count, so many stages read a file again; then it is read as a whole and kept."""
+CHEAP_STAGES = 2
+"""As `FREE_STAGES`, where reading costs more than what is done with the rows."""
 ATTEMPTS = 3
 """How often a stage is tried with wider column types."""
 _CODE = marshal.dumps(compile(CODE, "<frame stage>", "exec"))
@@ -135,6 +137,8 @@ class FrameSource:
     """The column types of the whole file are known."""
     is_broken: bool = False
     stages: int = 0
+    reading_seconds: float = 0.0
+    working_seconds: float = 0.0
 
     @property
     def total(self) -> int:
@@ -183,7 +187,7 @@ class FrameSource:
         is_closed = runtime.is_closed(self.facts.site)
         if self.is_broken or self.node.value is not None or is_closed:
             return None
-        if not runtime.options["chunks"] and self.stages >= FREE_STAGES:
+        if not runtime.options["chunks"] and self.stages >= (FREE_STAGES if self.working_seconds > self.reading_seconds else CHEAP_STAGES):
             return None
         for _ in range(ATTEMPTS):
             try:
@@ -197,7 +201,15 @@ class FrameSource:
         held = [node for node in nodes if node.op == "held"]
         complete = {id(root) for root, how in roots if how[0] not in PARTIAL}
         columns = needed_columns(roots, nodes, self.node) if self.is_settled else None
-        job = {"kind": "eval", "source": self.node, "held": held, "roots": roots, "nodes": nodes, "columns": columns}
+        job = {
+            "kind": "eval",
+            "source": self.node,
+            "held": held,
+            "roots": roots,
+            "nodes": nodes,
+            "columns": columns,
+            "is_settled": self.is_settled,
+        }
         offsets = list(accumulate([0, *self.rows]))
         chunks = [
             {
@@ -240,6 +252,9 @@ class FrameSource:
         if answers is None:
             return None
         self.is_settled = True
+        for answer in answers:
+            self.reading_seconds += answer["seconds"][0]
+            self.working_seconds += answer["seconds"][1]
         return [list(column) for column in zip(*(answer["values"] for answer in answers), strict=True)]
 
     def _stage(

@@ -49,7 +49,7 @@ class Table(Protocol):
     def load(self, chunk: Mapping[str, Any], columns: Sequence[str] | None = None) -> pd.DataFrame:
         """In a chunk child: the rows."""
 
-    def report(self, frame: pd.DataFrame) -> dict[str, Any]:
+    def report(self, frame: pd.DataFrame, *, is_settled: bool) -> dict[str, Any]:
         """In a chunk child: what the driver has to know of the columns' types."""
 
     def check(self, reports: list[dict[str, Any]], rows: list[int], *, is_last: bool) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -40,16 +41,19 @@ def run_job(job: Mapping[str, Any], records: Any) -> dict[str, Any]:
 
 
 def _work_out(job: Mapping[str, Any], chunk: Mapping[str, Any], table: Table) -> dict[str, Any]:
+    begun = time.process_time()
     frame = table.load(chunk, job["columns"])
+    loaded = time.process_time()
     if len(frame) != chunk["rows"]:
         raise Escape("the rows were not those that were counted")
     known: dict[int, Any] = {id(job["source"]): frame}
     known.update(zip(map(id, job["held"]), pickle.loads(chunk["held"]), strict=True))  # noqa: S301 - our own driver made it
-    types = table.report(frame)
+    types = table.report(frame, is_settled=job["is_settled"])
     values = evaluate([root for root, _ in job["roots"]], known)
     shapes = [shape_of(known[id(node)]) if id(node) in known else None for node in job["nodes"]]
     given = [parts.give(value, how, chunk) for value, (_, how) in zip(values, job["roots"], strict=True)]
-    return {"rows": len(frame), "types": types, "shapes": shapes, "values": given}
+    seconds = (loaded - begun, time.process_time() - loaded)
+    return {"rows": len(frame), "types": types, "shapes": shapes, "values": given, "seconds": seconds}
 
 
 def shape_of(value: Any) -> Any:
