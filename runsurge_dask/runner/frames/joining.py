@@ -26,8 +26,10 @@ VALIDATIONS = frozenset({None, "m:1", "many_to_one", "m:m", "many_to_many"})
 """What holds of the right side alone holds in each chunk."""
 
 
-def broadcast(value: Any) -> Broadcast | None:
-    """A plain small table as every chunk may have it; None where it is anything else."""
+def broadcast(value: Any, lazy: Any) -> Broadcast | None:
+    """A plain small table as every chunk of a lazy object may have it; None where it is anything else."""
+    if value is lazy:
+        return None
     if is_lazy(value):
         table = source_of(value)
         if table.total > MOST_ROWS:
@@ -54,7 +56,7 @@ def _merge(left: Any, right: Any, how: Any = "inner", on: Any = None, **kwargs: 
     """`DataFrame.merge`, for the calls that keep the order of the left rows."""
     if not isinstance(left, LazyFrame) or not _keeps_left_order(left, how, on, kwargs):
         return MISSING
-    table = broadcast(right)
+    table = broadcast(right, left)
     others = on if on is not None else kwargs.get("right_on")
     keys = on if on is not None else kwargs["left_on"]
     by_index = bool(kwargs.get("right_index"))
@@ -108,7 +110,7 @@ def _join(left: Any, other: Any, on: Any = None, how: Any = "left", **kwargs: An
     """`DataFrame.join` of a column with the labels of a small table."""
     if kwargs or how != "left" or not isinstance(on, str) or not isinstance(left, LazyFrame) or on not in node_of(left).meta.columns:
         return MISSING
-    table = broadcast(other)
+    table = broadcast(other, left)
     if table is None or not table.value.index.is_unique or not _is_pair(node_of(left).meta[on].dtype, table.value.index.dtype):
         return MISSING
     return extend(left, "join", (table,), {"on": on})
@@ -117,7 +119,7 @@ def _join(left: Any, other: Any, on: Any = None, how: Any = "left", **kwargs: An
 def _isin(lazy: Any, values: Any) -> Any:
     """`isin` of another column of the script, or of a plain collection."""
     if isinstance(values, pd.Series):
-        table = broadcast(values)
+        table = broadcast(values, lazy)
         return MISSING if table is None else extend(lazy, "isin", (table,))
     return extend(lazy, "method:isin", (list(values) if isinstance(values, pd.Index | np.ndarray) else values,))
 
@@ -126,7 +128,7 @@ def _map(lazy: Any, arg: Any, *args: Any, **kwargs: Any) -> Any:
     """`Series.map` by a small series with labels of one kind, each once."""
     if not isinstance(arg, pd.Series) or args or kwargs:
         return map_values(lazy, arg, *args, **kwargs)
-    table = broadcast(arg)
+    table = broadcast(arg, lazy)
     if table is None or not isinstance(table.value, pd.Series) or not table.value.index.is_unique:
         return MISSING
     if not _is_pair(node_of(lazy).meta.dtype, table.value.index.dtype):
