@@ -109,6 +109,26 @@ def _has_names(shape: Any, meta: Any, *, some: bool) -> bool:
     return set(names) <= set(told) if some else names == told
 
 
+def _check_results(shapes: list[Any], nodes: list[Node], complete: set[int] | None) -> None:
+    """See that results are what the script was told of; all columns are there of the `complete` only, or of every one.
+
+    Raises:
+        Escape: they are not.
+    """
+    for shape, node in zip(shapes, nodes, strict=True):
+        if not _has_names(shape, node.meta, some=complete is not None and id(node) not in complete):
+            raise Escape("the columns of a result are not those of its first rows")
+        if not _has_counted_labels(shape, node):
+            raise Escape("the labels of a result are not numbers of rows")
+
+
+def _has_counted_labels(shape: Any, node: Node) -> bool:
+    """Whether labels that we are to count anew are such: joins of nothing have those of the other side."""
+    if shape is None or node.rows is None or node.rows.index != "rows" or shape[0] not in {"frame", "series"}:
+        return True
+    return bool(shape[-1] == [["None"], "int64"])
+
+
 def _wider_joins(nodes: list[Node], shapes: list[list[Any]]) -> list[Node]:
     """The first expression on whose type chunks disagree, if it is a join that has to have other types on the whole."""
     for place, node in enumerate(nodes):
@@ -234,11 +254,7 @@ class FrameSource:
             if any(answer["shapes"] != answers[0]["shapes"] for answer in answers):
                 wider.extend(_wider_joins(nodes, [answer["shapes"] for answer in answers]))
                 raise Escape("chunks disagree on the type of a result")
-            if any(
-                not _has_names(shape, node.meta, some=columns is not None and id(node) not in complete)
-                for shape, node in zip(answers[0]["shapes"], nodes, strict=True)
-            ):
-                raise Escape("the columns of a result are not those of its first rows")
+            _check_results(answers[0]["shapes"], nodes, complete if columns is not None else None)
 
         self.stages += 1
         lines = sorted({node.line for node in nodes if node.line} - {not_line} | {self.node.line})
