@@ -246,10 +246,11 @@ class FrameSource:
 
         def accept(answers: list[Any]) -> None:
             types = [answer["types"] for answer in answers]
-            widened.update(self.table.check(types, self.rows, is_last=len(answers) == len(self.rows)))
-            if widened:
+            is_last, seen = len(answers) == len(self.rows), list(map(_types_of, types))
+            widened.update(self.table.check(types, self.rows, is_last=is_last))
+            if widened or (is_last and seen != seen[:1] * len(seen)):
                 raise Escape("columns have other types on the whole than in a chunk")
-            if _types_of(types[-1]) != _types_of(types[0]):
+            if seen != seen[:1] * len(seen):
                 return
             if any(answer["shapes"] != answers[0]["shapes"] for answer in answers):
                 wider.extend(_wider_joins(nodes, [answer["shapes"] for answer in answers]))
