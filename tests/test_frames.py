@@ -10,8 +10,11 @@ import pandas as pd
 import pytest
 
 from runsurge_dask.runner.escape import Escape
-from runsurge_dask.runner.frames import reading
+from runsurge_dask.runner.frames import parquet, parts, reading
+from runsurge_dask.runner.frames.needs import needed_columns
+from runsurge_dask.runner.frames.nodes import Node, all_nodes
 from runsurge_dask.runner.frames.scan import count_rows
+from runsurge_dask.runner.frames.table import UnsupportedError
 from tests.differential.compare import Bench, differences
 
 if TYPE_CHECKING:
@@ -111,3 +114,49 @@ def test_text_in_some_places_only_is_refused(tmp_path: Path) -> None:
     frame = pd.DataFrame({"a": pd.Series(["x", *("1" for _ in range(600_000))], dtype="str"), "b": np.arange(600_001)})
     with pytest.raises(Escape):
         reading.check_pieces(table, [reading.report_types(table, frame)], [len(frame)])
+
+
+def test_a_stage_reads_the_columns_that_it_needs() -> None:
+    meta = pd.DataFrame({"a": [1], "b": [2], "c": ["x"], "d": [0.5]})
+    source = Node("source")
+    source.meta = meta
+    price = Node("getitem", (source, "b"))
+    price.meta = meta["b"]
+    mask = Node("operator:gt", (price, 1))
+    mask.meta = meta["b"] > 1
+    kept = Node("getitem", (source, mask))
+    kept.meta = meta
+    name = Node("getitem", (kept, "c"))
+    name.meta = meta["c"]
+    assert needed_columns([(name, ("unique",))], all_nodes([name]), source) == ["b", "c"]
+    assert needed_columns([(kept, ("keep",))], all_nodes([kept]), source) is None
+    assert needed_columns([(kept, ("rows",))], all_nodes([kept]), source) == ["b"]
+
+
+def test_groups_of_a_parquet_file_are_looked_over_once(tmp_path: Path) -> None:
+    path = tmp_path / "d.parquet"
+    pd.DataFrame({"a": np.arange(10), "c": pd.Categorical(list("xyxyxyxyxy"))}).to_parquet(path, row_group_size=4)
+    table, first = parquet.open_table(path, {})
+    chunks = [{"start": 0, "end": 3}, {"start": 3, "end": 10}]
+    scans = [table.scan(chunk) for chunk in chunks]
+    assert [scan["rows"] for scan in scans] == [3, 7]
+    assert list(table.keep(scans, first).dtypes) == list(first.dtypes)
+    pd.testing.assert_frame_equal(pd.concat([table.load(chunk) for chunk in chunks], ignore_index=True), pd.read_parquet(path))
+    assert table.settle_cuts([0, 5, 10], is_forced=False) == [0, 4, 10]
+
+
+@pytest.mark.parametrize("arguments", [{"filters": [("a", ">", 1)]}, {"columns": ["zz"]}, {"engine": "fastparquet"}, {"columns": "a"}])
+def test_calls_of_read_parquet_that_are_left_to_pandas(tmp_path: Path, arguments: dict[str, object]) -> None:
+    path = tmp_path / "d.parquet"
+    pd.DataFrame({"a": [1, 2]}).to_parquet(path)
+    with pytest.raises(UnsupportedError):
+        parquet.open_table(path, arguments)
+
+
+def test_spreads_join_from_parts() -> None:
+    values = pd.Series(np.arange(50) % 7 * 1.25)
+    pieces = [values.iloc[:11].reset_index(drop=True), values.iloc[11:40], values.iloc[40:]]
+    given = [parts.give(piece, ("reduce", "std", {}, False), {}) for piece in pieces]
+    assert parts.join_reduction("std", values, given) == pytest.approx(values.std(), rel=1e-12)
+    with pytest.raises(Escape):
+        parts.join_reduction("std", values, [([(5, 1e9, 1e-9)], ["x"]), ([(5, 1e9, 1e-9)], ["x"])])

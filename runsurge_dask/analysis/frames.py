@@ -40,6 +40,11 @@ LAYOUT_SINKS = frozenset(
 )
 """What shows how a frame lies in memory: only frames that pandas itself has made give the same bytes."""
 
+FOREIGN_WRITERS = frozenset(
+    {"OSFile", "output_stream", "open_output_stream", "memory_map", "write_dataset", "polars", "duckdb", "fastparquet"}
+)
+"""What may write over a file without our hearing of it, while a lazy frame has still to read it."""
+
 REASONS = {
     SplitKind.ROWS: "each row is worked out by itself",
     SplitKind.REDUCE: "partial results are joined",
@@ -49,7 +54,7 @@ REASONS = {
 
 def classify_frames(modules: Mapping[str, tuple[str, ast.Module]], first_site: int) -> list[SiteFacts]:
     """Sites of form `frame` in all modules (name -> file and tree), numbered from `first_site`."""
-    if any(_looks_at_types(tree) or LAYOUT_SINKS & _spelled(tree) for _, tree in modules.values()):
+    if any(_looks_at_types(tree) or (LAYOUT_SINKS | FOREIGN_WRITERS) & _spelled(tree) for _, tree in modules.values()):
         return []
     found: list[SiteFacts] = []
     for file, tree in modules.values():

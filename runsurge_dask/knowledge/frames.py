@@ -12,7 +12,7 @@ from runsurge_dask.runner.frames.tables import (
     STRING_ROWS,
 )
 
-READERS = frozenset({"read_csv"})
+READERS = frozenset({"read_csv", "read_parquet"})
 """Calls that give a frame whose rows can be read in pieces."""
 
 ROWS = (

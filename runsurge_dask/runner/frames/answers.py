@@ -25,7 +25,8 @@ def ask(lazy: Any, how: tuple[Any, ...]) -> list[Any] | None:
     return None if given is None else given[0]
 
 
-def _is_exact(lazy: Any) -> bool:
+def is_exact(lazy: Any) -> bool:
+    """Whether sums of floats must be added in the order of the rows."""
     return bool(source_of(lazy).runtime.options["exact"])
 
 
@@ -43,9 +44,9 @@ def _reduction(name: str) -> Any:
         if args or not set(kwargs) <= {"numeric_only"} or (kwargs and (isinstance(lazy, LazySeries) or name not in {"sum", "mean"})):
             return MISSING
         meta = node_of(lazy).meta
-        if not _has_types(meta, name, kwargs):
+        if not has_types(meta, name, kwargs):
             return MISSING
-        given = ask(lazy, ("reduce", name, kwargs, _is_exact(lazy)))
+        given = ask(lazy, ("reduce", name, kwargs, is_exact(lazy)))
         if given is None:
             return MISSING
         try:
@@ -56,7 +57,8 @@ def _reduction(name: str) -> Any:
     return attempt
 
 
-def _has_types(meta: Any, name: str, kwargs: Any) -> bool:
+def has_types(meta: Any, name: str, kwargs: Any) -> bool:
+    """Whether a reduction of columns of these types can be joined."""
     if kwargs.get("numeric_only"):
         return True
     dtypes = list(meta.dtypes) if isinstance(meta, pd.DataFrame) else [meta.dtype]
@@ -66,6 +68,8 @@ def _has_types(meta: Any, name: str, kwargs: Any) -> bool:
         return all(str(dtype) in {"int64", "float64", "bool", "int32", "int16", "int8", "float32"} for dtype in dtypes) and not any(
             str(dtype) == "float32" for dtype in dtypes
         )
+    if name in tables.SPREADS:
+        return all(str(dtype) in {"int64", "float64"} for dtype in dtypes)
     if name in {"min", "max"}:
         return all(
             str(dtype) in {"int64", "float64", "int32", "int16", "int8"}

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from runsurge_dask.runner.frames.lazy import MISSING, current_facts, derive, hold, is_lazy, node_of, source_of, wrap
-from runsurge_dask.runner.frames.nodes import Node, Rowset
+from runsurge_dask.runner.frames.nodes import Broadcast, Node, Rowset
 
 if TYPE_CHECKING:
     from runsurge_dask.runner.frames.stage import FrameSource
@@ -41,6 +41,7 @@ PLAIN = (
     type(pd.NaT),
     type,
     np.dtype,
+    Broadcast,
 )
 DEEPEST = 4
 
@@ -122,13 +123,16 @@ def done_now(lazy: Any, node: Node) -> Any:
     return MISSING if held is None else wrap(source, held)
 
 
-def filtered(lazy: Any, op: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, *, is_fresh: bool = False) -> Any:
-    """The lazy object of an operation that keeps some of the rows, in order."""
+def filtered(
+    lazy: Any, op: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, *, is_fresh: bool = False, index: str = "rows"
+) -> Any:
+    """The lazy object of an operation that keeps some of the rows, in order; with fresh labels of this kind, if so."""
     if not is_open(lazy):
         return MISSING
     source, base = source_of(lazy), node_of(lazy)
     assert base.rows is not None
-    rows = Rowset(base.rows, "rows" if is_fresh else base.rows.index, is_fresh=is_fresh)
+    rows = Rowset(base.rows, index if is_fresh else base.rows.index, is_fresh=is_fresh)
+    rows.makes_ranges = is_fresh and index == "own"
     try:
         node = derive(
             source, op, (base, *operands(args, base.rows, source)), operands(kwargs or {}, base.rows, source), rows=rows, is_filter=True

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from runsurge_dask.runner.escape import Escape
-from runsurge_dask.runner.frames import parts, tables
+from runsurge_dask.runner.frames import grouped, tables
 from runsurge_dask.runner.frames.building import is_open
 from runsurge_dask.runner.frames.lazy import MISSING, LazyFrame, LazySeries, current_facts, is_lazy, materialise, node_of, source_of
 from runsurge_dask.runner.frames.methods import install_method
@@ -32,14 +32,23 @@ class LazyGroups:
         by = arguments["by"]
         for key in by if isinstance(by, list) else [by]:
             materialise(key)
-        grouped = materialise(self._frame).groupby(**arguments)
+        grouped = materialise(self._narrow()).groupby(**arguments)
         return grouped if self._selected is None else grouped[self._selected]
+
+    def _narrow(self) -> Any:
+        """The frame, or only the columns that are grouped, of a frame that then stays lazy."""
+        keys = self._keys()
+        if not is_lazy(self._frame) or self._selected is None or not all(isinstance(key, str) for key in keys):
+            return self._frame
+        return self._frame[list(dict.fromkeys([*keys, *self._columns()]))]
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         if name in node_of_or_none(self._frame, name):
             return self[name]
+        if name == "nunique":
+            return self._nunique
         if name in tables.GROUP_REDUCTIONS:
             return lambda *args, **kwargs: self._reduce(name, args, kwargs)
         return getattr(self._plain(), name)
@@ -69,6 +78,18 @@ class LazyGroups:
         if not args and not kwargs:
             found = self._joined(self._wanted(name), lambda grouped: getattr(grouped, name)())
         return getattr(self._plain(), name)(*args, **kwargs) if found is MISSING else found
+
+    def _nunique(self, *args: Any, **kwargs: Any) -> Any:
+        """How many values each group has: pandas counts the distinct rows of all chunks."""
+        frame, keys = self._frame, self._keys()
+        if is_lazy(frame) and is_open(frame) and not args and not kwargs and all(isinstance(key, str) for key in keys):
+            names = list(dict.fromkeys([*keys, *self._columns()]))
+            source = source_of(frame)
+            given = source.run(current_facts(source), [(node_of(frame), ("distinct", names))])
+            if given is not None:
+                grouped = pd.concat(given[0], ignore_index=True).groupby(**self._arguments)
+                return (grouped if self._selected is None else grouped[self._selected]).nunique()
+        return self._plain().nunique(*args, **kwargs)
 
     def _keys(self) -> list[Any]:
         by = self._arguments["by"]
@@ -123,7 +144,7 @@ class LazyGroups:
         if given is None:
             return MISSING
         try:
-            columns = parts.join_groups(given[0], len(keys), wanted, is_sorted=arguments.get("sort", True), is_dropping=is_dropping)
+            columns = grouped.join_groups(given[0], len(keys), wanted, is_sorted=arguments.get("sort", True), is_dropping=is_dropping)
         except Escape:
             return MISSING
         return _shaped(columns, names, template, as_index=arguments.get("as_index", True))

@@ -118,7 +118,7 @@ def whole_value(source: FrameSource, node: Node) -> Any:
         if source.node.value is None and not _has_labels_of_its_own(node):
             assert node.rows is not None
             origin = node.rows.origin
-            counted = [(origin.node, ("rows",))] if origin.node is not None else []
+            counted = [(origin.node, ("rows",))] if origin.node is not None and node.rows.index == "rows" else []
             given = source.run(None, [(node, ("keep",)), *_trail(node), *counted], not_line=current_line(source))
             if given is not None:
                 if counted:
@@ -133,12 +133,21 @@ def whole_value(source: FrameSource, node: Node) -> Any:
 def _has_labels_of_its_own(node: Node) -> bool:
     """Whether labels put together from pieces could be told from pandas' own, which makes ranges of integers where it can."""
     assert node.rows is not None
+    return _is_numbered(node) and (node.meta.index.dtype != "int64" or not node.rows.origin.makes_ranges or node.rows.origin.node is None)
+
+
+def _is_numbered(node: Node) -> bool:
+    assert node.rows is not None
     return node.rows.index == "own" and bool(pd.api.types.is_integer_dtype(node.meta.index.dtype))
 
 
 def _trail(node: Node) -> list[tuple[Node, tuple[Any, ...]]]:
     assert node.rows is not None
-    return [(step, ("labels",)) for step in node.rows.filters()] if node.rows.index == "rows" else []
+    steps = [(step, ("labels",)) for step in node.rows.filters()]
+    if _is_numbered(node):
+        assert node.rows.origin.node is not None
+        return [(node.rows.origin.node, ("labels",)), *steps]
+    return steps if node.rows.index == "rows" else []
 
 
 def _note_lengths(node: Node, pieces: list[Any]) -> None:

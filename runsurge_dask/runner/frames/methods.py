@@ -29,7 +29,9 @@ from runsurge_dask.runner.frames.lazy import (
     wrap,
 )
 from runsurge_dask.runner.frames.nodes import Node
+from runsurge_dask.runner.frames.shaping import drop, dropna, rename, reset_index, set_index
 
+IN_PLACE = frozenset({"drop", "dropna", "fillna", "rename", "reset_index", "set_index"})
 PANDAS_FOLDER = os.path.dirname(pd.__file__) + os.sep
 
 
@@ -39,7 +41,15 @@ def install_method(kind: type, name: str, attempt: Any) -> None:
 
     def method(__rs_it: Any, /, *args: Any, **kwargs: Any) -> Any:
         if is_lazy(__rs_it):
-            found = MISSING if _is_library(sys._getframe(1)) else attempt(__rs_it, *args, **kwargs)  # noqa: SLF001 - who asks
+            caller = sys._getframe(1)  # noqa: SLF001 - who asks
+            if name in IN_PLACE and kwargs.get("inplace") is True and _has_name(__rs_it, caller):
+                others = {key: value for key, value in kwargs.items() if key != "inplace"}
+                changed = attempt(__rs_it, *args, **others)
+                if is_lazy(changed):
+                    _in_place(plain, node_of(__rs_it).meta.copy(), args, kwargs)  # for what pandas has to say about it
+                    change(__rs_it, node_of(changed))
+                    return None
+            found = MISSING if _is_library(caller) else attempt(__rs_it, *args, **kwargs)
             if found is not MISSING:
                 return found
             materialise(__rs_it)
@@ -51,6 +61,11 @@ def install_method(kind: type, name: str, attempt: Any) -> None:
 
     method.__name__, method.__qualname__, method.__doc__ = name, f"{kind.__name__}.{name}", plain.__doc__
     setattr(kind, name, as_pandas(method))
+
+
+def _has_name(lazy: Any, frame: Any) -> bool:
+    """Whether a frame is a variable of the script: of others pandas may say that changing them in place is in vain."""
+    return isinstance(lazy, LazyFrame) and any(value is lazy for names in (frame.f_locals, frame.f_globals) for value in names.values())
 
 
 def _is_library(frame: Any) -> bool:
@@ -172,7 +187,7 @@ def _getitem(lazy: Any, key: Any) -> Any:
 
 
 def _attribute(lazy: Any, name: str) -> Any:
-    if not name.startswith("_") and name in node_of(lazy).meta.columns:
+    if not name.startswith(("__", "_rs_")) and name in node_of(lazy).meta.columns:
         return _getitem(lazy, name)
     return MISSING
 
@@ -228,48 +243,10 @@ def _copy(lazy: Any, deep: bool = True) -> Any:  # noqa: FBT001, FBT002 - pandas
     return wrap(source_of(lazy), node_of(lazy))
 
 
-def _rename(lazy: Any, *args: Any, **kwargs: Any) -> Any:
-    if isinstance(lazy, LazySeries):
-        if len(args) == 1 and isinstance(args[0], str) and not kwargs:
-            return extend(lazy, "method:rename", args)
-        return MISSING
-    if args or set(kwargs) != {"columns"}:
-        return MISSING
-    mapper = kwargs["columns"]
-    if callable(mapper):
-        mapper = {name: mapper(name) for name in node_of(lazy).meta.columns}
-    if type(mapper) is not dict:
-        return MISSING
-    return extend(lazy, "method:rename", (), {"columns": mapper})
-
-
-def _drop(lazy: Any, *args: Any, **kwargs: Any) -> Any:
-    if args and kwargs == {"axis": 1} and len(args) == 1:
-        kwargs, args = {"columns": args[0]}, ()
-    if args or set(kwargs) != {"columns"} or isinstance(lazy, LazySeries):
-        return MISSING
-    return extend(lazy, "method:drop", (), kwargs)
-
-
-def _dropna(lazy: Any, **kwargs: Any) -> Any:
-    if not set(kwargs) <= {"subset", "how", "thresh"}:
-        return MISSING
-    return filtered(lazy, "method:dropna", (), kwargs)
-
-
 def _fillna(lazy: Any, *args: Any, **kwargs: Any) -> Any:
     if not _is_safe(lazy) or "inplace" in kwargs:
         return MISSING
     return extend(lazy, "method:fillna", args, kwargs)
-
-
-def _reset_index(lazy: Any, **kwargs: Any) -> Any:
-    rows = node_of(lazy).rows
-    assert rows is not None
-    is_dropped = kwargs == {"drop": True}
-    if not is_dropped and (kwargs or rows.index != "own" or isinstance(lazy, LazySeries)):
-        return MISSING
-    return filtered(lazy, "method:reset_index", (), kwargs, is_fresh=True)
 
 
 def _query(lazy: Any, expr: Any, **kwargs: Any) -> Any:
@@ -307,6 +284,14 @@ def _set_columns(lazy: Any, labels: Any) -> Any:
     if not isinstance(labels, list | pd.Index) or not all(isinstance(name, str) for name in labels):
         return MISSING
     return _changed(lazy, extend(lazy, "setattr:columns", (list(labels),)))
+
+
+def _setattr(lazy: Any, name: str, value: Any) -> Any:
+    if isinstance(lazy, LazySeries):
+        return _set_name(lazy, value) if name == "name" else MISSING
+    if name == "columns":
+        return _set_columns(lazy, value)
+    return _setitem(lazy, name, value) if name in node_of(lazy).meta.columns and not hasattr(pd.DataFrame, name) else MISSING
 
 
 def _name(lazy: Any) -> Any:
@@ -356,11 +341,11 @@ def _plain_methods() -> list[tuple[type, str, Any]]:
             (kind, "__getitem__", _getitem),
             (kind, "__setitem__", _setitem),
             (kind, "copy", _copy),
-            (kind, "rename", _rename),
-            (kind, "drop", _drop),
-            (kind, "dropna", _dropna),
+            (kind, "rename", rename),
+            (kind, "drop", drop),
+            (kind, "dropna", dropna),
             (kind, "fillna", _fillna),
-            (kind, "reset_index", _reset_index),
+            (kind, "reset_index", reset_index),
             (kind, "astype", astype),
             (kind, "map", map_values),
             (kind, "apply", apply),
@@ -372,6 +357,7 @@ def _plain_methods() -> list[tuple[type, str, Any]]:
         (LazyFrame, "pop", _pop),
         (LazyFrame, "assign", _assign),
         (LazyFrame, "query", _query),
+        (LazyFrame, "set_index", set_index),
     ]
     return found
 
@@ -384,4 +370,5 @@ def install() -> None:
     install_property(LazyFrame, "columns", _columns, _set_columns)
     install_property(LazySeries, "name", _name, _set_name)
     for kind in (LazyFrame, LazySeries):
+        install_method(kind, "__setattr__", _setattr)
         install_property(kind, "index", _index)

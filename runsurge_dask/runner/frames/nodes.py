@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Rowset:
     """Which rows of the source an expression has, in order: operands of one operation must agree on it."""
 
-    __slots__ = ("index", "lengths", "node", "origin", "parent")
+    __slots__ = ("index", "lengths", "makes_ranges", "node", "origin", "parent")
 
     def __init__(self, parent: Rowset | None, index: str, node: Node | None = None, *, is_fresh: bool = False) -> None:
         self.parent = parent
@@ -31,6 +31,8 @@ class Rowset:
         """The filter that made it out of `parent`."""
         self.lengths: list[int] | None = None
         """Rows in each chunk, once known."""
+        self.makes_ranges = False
+        """Labels of the script's own that are evenly spaced integers become a range."""
 
     def filters(self) -> list[Node]:
         """The filters between the origin and these rows, first one first."""
@@ -74,6 +76,36 @@ class Node:
         """Nodes that this one is made of."""
         yield from _nodes_in(self.args)
         yield from _nodes_in(self.kwargs)
+
+
+class Broadcast:
+    """A small table that every chunk has as a whole."""
+
+    __slots__ = ("is_wide", "value")
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.is_wide = False
+        """Some row of the whole finds nothing in it: its columns have the types that can say so."""
+
+    def widened_types(self, left: Any) -> dict[Any, tuple[Any, Any]]:
+        """For each column that only this table can give: its type, and that which it has where something is missing."""
+        frame = self.value.to_frame("") if self.value.ndim == 1 else self.value
+        taken = left.columns if left.ndim > 1 else ()
+        return {
+            name: (frame[name].dtype, frame[name].iloc[:0].reset_index(drop=True).reindex([0]).dtype)
+            for name in frame.columns
+            if name not in taken
+        }
+
+    def widen(self, left: Any, joined: Any) -> Any:
+        """A join of a part of the rows with the types of the whole."""
+        if not self.is_wide:
+            return joined
+        types = self.widened_types(left)
+        if joined.ndim == 1:
+            return joined.astype(types[""][1])
+        return joined.astype({name: new for name, (old, new) in types.items() if name in joined.columns and new != old})
 
 
 def _nodes_in(value: Any) -> Iterator[Node]:
@@ -211,6 +243,25 @@ def _bundle(name: str, args: Any, kwargs: Any) -> Any:
     return args
 
 
+def _joined(name: str, args: Any, kwargs: Any) -> Any:
+    """A part of the rows with the whole of a small table."""
+    del name
+    left, table = args
+    if "on" in kwargs and "how" not in kwargs:
+        return table.widen(left, left.join(table.value, **kwargs))
+    return table.widen(left, left.merge(table.value, **kwargs))
+
+
+def _mapped(name: str, args: Any, kwargs: Any) -> Any:
+    del name, kwargs
+    return args[1].widen(args[0], args[0].map(args[1].value))
+
+
+def _isin(name: str, args: Any, kwargs: Any) -> Any:
+    del name, kwargs
+    return args[0].isin(args[1].value)
+
+
 _KINDS: dict[str, Callable[[str, Any, Any], Any]] = {
     "operator": _operator,
     "reflected": _reflected,
@@ -223,4 +274,8 @@ _KINDS: dict[str, Callable[[str, Any, Any], Any]] = {
     "delitem": _delitem,
     "call": _call,
     "bundle": _bundle,
+    "merge": _joined,
+    "join": _joined,
+    "map": _mapped,
+    "isin": _isin,
 }

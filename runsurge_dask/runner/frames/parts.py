@@ -13,12 +13,15 @@ import numpy as np
 import pandas as pd
 
 from runsurge_dask.runner.escape import Escape
+from runsurge_dask.runner.frames.tables import SPREADS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 CANCELLATION = 1e-5
 """A sum of floats this much smaller than the sum of their sizes keeps too few digits to be told from one in another order."""
+LEAST_SPREAD = 1e-5
+"""A spread this much smaller than the values depends on how their mean was rounded."""
 JOINED_BY = {
     "sum": "sum",
     "count": "sum",
@@ -48,7 +51,7 @@ def give(value: Any, how: tuple[Any, ...], chunk: Mapping[str, Any]) -> Any:
         return value.head(*rest)
     if kind == "tail":
         return value.tail(*rest)
-    return _GIVERS[kind](value, *rest, chunk=chunk)
+    return GIVERS[kind](value, *rest, chunk=chunk)
 
 
 def _give_text(frame: Any, index_kind: str, arguments: dict[str, Any], *, chunk: Mapping[str, Any]) -> bytes:
@@ -65,21 +68,37 @@ def _give_reduction(value: Any, name: str, kwargs: dict[str, Any], is_exact: boo
     if name in {"sum", "mean"}:
         if kwargs.get("numeric_only"):
             columns = columns.select_dtypes(["number", "bool"])
-        _refuse_other(columns, "biuf")
+        refuse_other(columns, "biuf")
         if is_exact and any(dtype.kind == "f" for dtype in columns.dtypes):
             raise Escape("the order of a sum of floats is to be kept")
         sizes = {place: float(columns.iloc[:, place].abs().sum()) for place, dtype in enumerate(columns.dtypes) if dtype.kind == "f"}
         totals = [columns.iloc[:, place].sum() for place in range(columns.shape[1])]
         return totals, columns.count().tolist(), sizes, list(columns.columns)
+    if name in SPREADS:
+        refuse_other(columns, "iuf")
+        if is_exact:
+            raise Escape("the order of a sum of floats is to be kept")
+        return [_moments(columns.iloc[:, place]) for place in range(columns.shape[1])], list(columns.columns)
     if name in {"min", "max"}:
         return [getattr(columns.iloc[:, place], name)() for place in range(columns.shape[1])], list(columns.columns)
     if name == "count":
         return columns.count().tolist(), list(columns.columns)
-    _refuse_other(columns, "b")
+    refuse_other(columns, "b")
     return [bool(getattr(columns.iloc[:, place], name)()) for place in range(columns.shape[1])], list(columns.columns)
 
 
-def _refuse_other(columns: Any, kinds: str) -> None:
+def _moments(column: Any) -> tuple[int, float, float]:
+    """Count, mean, and sum of squares about the mean."""
+    number = int(column.count())
+    return number, float(column.mean()) if number else 0.0, float(column.var(ddof=0)) * number if number else 0.0
+
+
+def refuse_other(columns: Any, kinds: str) -> None:
+    """Refuse columns of other kinds of types.
+
+    Raises:
+        Escape: there are such.
+    """
     for dtype in columns.dtypes:
         if not isinstance(dtype, np.dtype) or dtype.kind not in kinds:
             raise Escape(f"a reduction of {dtype} values")
@@ -97,11 +116,37 @@ def join_reduction(name: str, meta: Any, given: list[Any]) -> Any:
     columns = columns[labels] if not is_series else columns
     if name in {"sum", "mean"}:
         return _join_sums(name, given, is_series=is_series)
+    if name in SPREADS:
+        spreads = [_spread(name, [part[0][place] for part in given]) for place in range(len(labels))]
+        return spreads[0] if is_series else pd.Series(spreads, index=pd.Index(labels), dtype="float64")
     small = {}
     for place in range(len(labels)):
         values = [part[0][place] for part in given]
         small[place] = pd.Series(values, dtype=_type_of(name, values, columns.iloc[:, place].dtype))
     return _apply(small, labels, JOINED_BY[name], is_series=is_series)
+
+
+def _spread(name: str, moments: list[tuple[int, float, float]]) -> Any:
+    number = sum(count for count, _, _ in moments)
+    if number < 2:  # noqa: PLR2004 - a spread needs two values
+        return np.float64("nan")
+    mean = sum(count * part for count, part, _ in moments) / number
+    squares = sum(part + count * (middle - mean) ** 2 for count, middle, part in moments)
+    check_spread(squares / number, mean)
+    variance = np.float64(squares / (number - 1))
+    return np.sqrt(variance) if name == "std" else variance
+
+
+def check_spread(variance: Any, mean: Any) -> None:
+    """Refuse a spread that is much smaller than the values.
+
+    Raises:
+        Escape: so it is.
+    """
+    with np.errstate(invalid="ignore"):
+        is_good = np.sqrt(np.asarray(variance, dtype=float)) > LEAST_SPREAD * np.abs(np.asarray(mean, dtype=float))
+    if not np.all(is_good):
+        raise Escape("a spread that is much smaller than its values")
 
 
 def _type_of(name: str, values: list[Any], first: Any) -> Any:
@@ -167,63 +212,10 @@ def _give_extreme_place(value: Any, name: str, index_kind: str, *, chunk: Mappin
     return values.loc[label], label + (chunk["offset"] if index_kind == "rows" else 0)
 
 
-def _give_groups(bundle: Any, wanted: list[tuple[Any, str]], is_dropping: bool, is_exact: bool, *, chunk: Mapping[str, Any]) -> Any:  # noqa: FBT001
-    """One row a group: the keys, then for each wanted (column, operation) the columns that join to it."""
-    del chunk
-    frame, keys = bundle
-    key_names = [f"k{n}" for n in range(len(keys))]
-    content = {name: frame[key] if not isinstance(key, pd.Series) else key for name, key in zip(key_names, keys, strict=True)}
-    for column in content.values():
-        if isinstance(column.dtype, pd.CategoricalDtype) or column.dtype == object:
-            raise Escape("its keys are of a type whose order is not certain")
-    steps: dict[str, tuple[Any, str]] = {}
-    for place, (column, operation) in enumerate(wanted):
-        if operation == "size":
-            content[f"v{place}"], steps[f"v{place}"] = pd.Series(1, index=frame.index), ("", "sum")
-            continue
-        values = frame[column]
-        if operation in {"sum", "mean"}:
-            _refuse_other(values.to_frame(), "biuf" if operation == "sum" else "iuf")
-            if values.dtype.kind == "f":
-                if is_exact:
-                    raise Escape("the order of a sum of floats is to be kept")
-                content[f"a{place}"], steps[f"a{place}"] = values.abs(), ("", "sum")
-        elif isinstance(values.dtype, pd.CategoricalDtype) or values.dtype == object:
-            raise Escape("it aggregates values of mixed types")
-        content[f"v{place}"] = values
-        steps[f"v{place}"] = ("", "sum" if operation == "mean" else operation)
-        if operation == "mean":
-            content[f"n{place}"], steps[f"n{place}"] = values, ("", "count")
-    table = pd.DataFrame(content)
-    grouped = table.groupby(key_names, sort=False, dropna=is_dropping)
-    return pd.DataFrame({name: getattr(grouped[name], operation)() for name, (_, operation) in steps.items()}).reset_index()
-
-
-def join_groups(given: list[Any], keys: int, wanted: list[tuple[Any, str]], *, is_sorted: bool, is_dropping: bool) -> list[Any]:
-    """For each wanted (column, operation) the series over all groups, in pandas' order of groups.
-
-    Raises:
-        Escape: a sum of floats that nearly cancels.
-    """
-    table = pd.concat(given, ignore_index=True)
-    names = [f"k{n}" for n in range(keys)]
-    grouped = table.groupby(names if keys > 1 else names[0], sort=is_sorted, dropna=is_dropping)
-    found = []
-    for place, (_, operation) in enumerate(wanted):
-        values = getattr(grouped[f"v{place}"], "sum" if operation == "mean" else JOINED_BY[operation])()
-        if f"a{place}" in table:
-            check_cancellation(values, grouped[f"a{place}"].sum())
-        if operation == "mean":
-            values = values / grouped[f"n{place}"].sum()
-        found.append(values)
-    return found
-
-
-_GIVERS: dict[str, Callable[..., Any]] = {
+GIVERS: dict[str, Callable[..., Any]] = {
     "text": _give_text,
     "reduce": _give_reduction,
     "counts": _give_counts,
     "unique": _give_unique,
     "place": _give_extreme_place,
-    "groups": _give_groups,
 }

@@ -11,7 +11,6 @@ import importlib.abc
 import importlib.machinery
 import os
 import sys
-import time
 import warnings
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -21,10 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from runsurge_dask.runner.facts import SiteFacts
+    from runsurge_dask.runner.frames.table import Table
     from runsurge_dask.runner.sites import Runtime
 
-WORK_SECONDS_PER_BYTE = 6e-8
-"""What is done with a row after it is read costs more than reading it (20 ns a byte at most): writing it as text costs 75."""
+LEAST_WORTH = {"reading": 2.4e-7, "parquet": 2.4e-6}
+"""Seconds that work on a byte of a file may take at most; smaller files are not opened. Parquet is packed."""
 WATCHED = frozenset({"open", "os.remove", "os.rename", "os.truncate", "shutil.copyfile", "shutil.move"})
 RUNNING = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty"})
 
@@ -86,56 +86,62 @@ def _first_lines(files: set[str]) -> dict[tuple[str, int], int]:
 def _replace(runtime: Runtime) -> None:
     import pandas as pd
 
-    from runsurge_dask.runner.frames import accessors, answers, groups, lazy, methods, writing
+    from runsurge_dask.runner.frames import accessors, answers, functions, groups, joining, methods, summaries, writing
 
-    for room in (methods, accessors, answers, groups, writing):
+    for room in (methods, accessors, answers, functions, groups, joining, summaries, writing):
         room.install()
-    plain = pd.read_csv
+    pd.read_csv = _lazy_reader(runtime, pd.read_csv, "reading")
+    pd.read_parquet = _lazy_reader(runtime, pd.read_parquet, "parquet")
+    sys.addaudithook(_guard(runtime))
 
-    def read_csv(*__rs_it: Any, **kwargs: Any) -> Any:
+
+def _lazy_reader(runtime: Runtime, plain: Any, room: str) -> Any:
+    """A function that reads lazily where it can, and is pandas' own otherwise."""
+    from runsurge_dask.runner.frames import lazy
+
+    def read(*__rs_it: Any, **kwargs: Any) -> Any:
         if len(__rs_it) == 1 and not runtime.busy:
-            found = _open(runtime, plain, __rs_it[0], kwargs)
+            found = _open(runtime, plain, room, __rs_it[0], kwargs)
             if found is not None:
                 return found
         return plain(*__rs_it, **kwargs)
 
-    read_csv.__doc__, read_csv.__module__ = plain.__doc__, plain.__module__
-    read_csv.__wrapped__ = plain  # type: ignore[attr-defined]
-    pd.read_csv = lazy.as_pandas(read_csv)
-    sys.addaudithook(_guard(runtime))
+    read.__name__ = read.__qualname__ = plain.__name__
+    read.__doc__, read.__module__ = plain.__doc__, plain.__module__
+    read.__wrapped__ = plain  # type: ignore[attr-defined]
+    return lazy.as_pandas(read)
 
 
-def _open(runtime: Runtime, plain: Any, path: Any, arguments: Mapping[str, Any]) -> Any:
-    from runsurge_dask.runner.frames import lazy, reading
+def _open(runtime: Runtime, plain: Any, room: str, path: Any, arguments: Mapping[str, Any]) -> Any:
+    from runsurge_dask.runner.frames import lazy, parquet, reading
     from runsurge_dask.runner.frames.nodes import Node, Rowset
     from runsurge_dask.runner.frames.stage import FrameSource
+    from runsurge_dask.runner.frames.table import UnsupportedError
 
-    place = _place(runtime, sys._getframe(2))  # noqa: SLF001 - the line of the script that called `read_csv`
+    place = _place(runtime, sys._getframe(2))  # noqa: SLF001 - the line of the script that called it
     facts: SiteFacts | None = runtime.frame_sites.get(place) if place else None  # type: ignore[attr-defined]
     if facts is None or runtime.is_closed(facts.site) or not isinstance(path, str | os.PathLike):
         return None
     is_forced = bool(runtime.options["chunks"])
-    if not is_forced and (not os.path.isfile(path) or os.path.getsize(path) * 4 * WORK_SECONDS_PER_BYTE < runtime.options["worth_seconds"]):
+    if not is_forced and (not os.path.isfile(path) or os.path.getsize(path) * LEAST_WORTH[room] < runtime.options["worth_seconds"]):
         return None
-    begun = time.perf_counter()
+    table: Table
     try:
-        table, first = reading.open_table(path, arguments)
-    except (reading.UnsupportedError, OSError) as refusal:
+        table, first = {"reading": reading, "parquet": parquet}[room].open_table(path, arguments)
+    except (UnsupportedError, OSError) as refusal:
         runtime.tell({"op": "decline", "site": facts.site, "reason": f"pandas reads it as a whole: {refusal}"})
         return None
-    seconds = (time.perf_counter() - begun) / (2 * reading.HEAD_BYTES)
-    node = Node("source", rows=Rowset(None, _index_kind(arguments)), line=facts.line)
+    node = Node("source", rows=Rowset(None, table.index_kind), line=facts.line)
     node.meta = first
+    if node.rows is not None and table.index_kind == "own":
+        node.rows.node, node.rows.makes_ranges = node, room == "reading"
     source = FrameSource(runtime, facts, table, _reader(plain, path, dict(arguments), place), node)
-    if not source.look_over(min(seconds, 2e-8) + WORK_SECONDS_PER_BYTE, facts.line):
+    if not source.look_over(facts.line):
         return None
+    if room == "parquet":
+        _watch_parquet(runtime)
     runtime.frame_sources.add(source)  # type: ignore[attr-defined]
     return lazy.wrap(source, node)
-
-
-def _index_kind(arguments: Mapping[str, Any]) -> str:
-    is_own = arguments.get("index_col") is not None  # pandas may well make a range of its values
-    return "own" if is_own else "rows"
 
 
 def _place(runtime: Runtime, frame: Any) -> tuple[str, int] | None:
@@ -165,15 +171,46 @@ def _guard(runtime: Runtime) -> Any:
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event not in WATCHED and event not in RUNNING:
             return
-        sources = list(runtime.frame_sources)  # type: ignore[attr-defined]
-        if not sources or (event == "open" and not _is_writing(arguments)):
-            return
-        paths = {os.path.abspath(os.fsdecode(value)) for value in arguments if isinstance(value, str | bytes | os.PathLike)}
-        for source in sources:
-            if event in RUNNING or source.table.path in paths:
-                source.plain()
+        if event != "open" or _is_writing(arguments):
+            _read_before(runtime, arguments, is_any=event in RUNNING)
 
     return hook
+
+
+def _read_before(runtime: Runtime, arguments: tuple[Any, ...], *, is_any: bool = False) -> None:
+    """Read the frames of these files, or of all, as they are now."""
+    sources = list(runtime.frame_sources)  # type: ignore[attr-defined]
+    if not sources:
+        return
+    paths = {os.path.realpath(os.fsdecode(value)) for value in arguments if isinstance(value, str | bytes | os.PathLike)}
+    for source in sources:
+        if is_any or os.path.realpath(source.table.path) in paths:
+            source.plain()
+
+
+def _watch_parquet(runtime: Runtime) -> None:
+    """PyArrow opens files without telling Python."""
+    import pandas as pd
+    import pyarrow.parquet as pq
+
+    from runsurge_dask.runner.frames import lazy
+
+    if hasattr(pd.DataFrame.to_parquet, "__rs_watched__"):
+        return
+    places = [(pd.DataFrame, name) for name in ("to_parquet", "to_feather", "to_orc")]
+    for owner, name in [*places, (pq.ParquetWriter, "__init__")]:
+        watched = lazy.as_pandas(_watched(runtime, getattr(owner, name)))
+        watched.__rs_watched__ = True
+        setattr(owner, name, watched)
+
+
+def _watched(runtime: Runtime, plain: Any) -> Any:
+    def write(__rs_it: Any, /, *args: Any, **kwargs: Any) -> Any:
+        _read_before(runtime, (*args[:1], kwargs.get("path"), kwargs.get("where")))
+        return plain(__rs_it, *args, **kwargs)
+
+    write.__name__, write.__qualname__, write.__doc__ = plain.__name__, plain.__qualname__, plain.__doc__
+    return write
 
 
 def _is_writing(arguments: tuple[Any, ...]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import time
 import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,12 +17,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from runsurge_dask.runner.escape import Escape
-from runsurge_dask.runner.frames.scan import stamp_of
+from runsurge_dask.runner.frames.scan import count_rows, read_range, stamp_of
+from runsurge_dask.runner.frames.table import UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 META_ROWS = 60
+WORK_SECONDS_PER_BYTE = 6e-8
+"""What is done with a row after it is read costs more than reading it (20 ns a byte at most): writing it as text costs 75."""
 HEAD_BYTES = 1 << 20
 """The first rows are taken from so many bytes."""
 SUPPORTED = frozenset(
@@ -46,6 +50,8 @@ SUPPORTED = frozenset(
         "engine",
     }
 )
+PLACED = frozenset({"usecols", "index_col", "names"})
+"""With these a name of the frame may not be that of a field."""
 SEPARATORS = frozenset({",", ";", "\t", "|", ":"})
 ENCODINGS = {
     None: "utf-8",
@@ -69,10 +75,6 @@ _FLEXIBLE = {"int64", "float64"}
 _BOOLEAN_WORDS = frozenset({"true", "false"})
 
 
-class UnsupportedError(Exception):
-    """This call is left to pandas."""
-
-
 @dataclass(slots=True)
 class TextTable:
     """One CSV file and how the script reads it."""
@@ -87,14 +89,70 @@ class TextTable:
     """Fields of a whole row."""
     forced: dict[str, str] = field(default_factory=dict)
     """Column types that hold for the whole file and not for every chunk."""
+    fields: list[Any] = field(default_factory=list)
+    """The columns in the file, in order."""
+    pace: float = 0.0
+    has_types: bool = False
 
-    def read(self, content: bytes) -> pd.DataFrame:
-        """The rows in these bytes."""
+    @property
+    def index_kind(self) -> str:
+        """Whether labels are row numbers; pandas may well make a range of an index column's values."""
+        return "own" if self.arguments.get("index_col") is not None else "rows"
+
+    def read(self, content: bytes, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """The rows in these bytes; of some columns only, if so asked."""
         arguments = dict(self.arguments)
         if self.forced:
             arguments["dtype"] = {**(arguments.get("dtype") or {}), **self.forced}
+        if columns is not None and not PLACED & set(arguments):
+            arguments["usecols"] = [place for place, name in enumerate(self.fields) if name in columns] or [0]
+            if isinstance(arguments.get("parse_dates"), list):
+                arguments["parse_dates"] = [name for name in arguments["parse_dates"] if name in columns]
+            if isinstance(arguments.get("dtype"), dict):
+                arguments["dtype"] = {name: dtype for name, dtype in arguments["dtype"].items() if name in columns}
         frame: pd.DataFrame = pd.read_csv(io.BytesIO(self.head + content), **arguments, low_memory=False)
         return frame
+
+    def cut_request(self) -> dict[str, Any]:
+        """How the file may be cut: between lines."""
+        return {"source": "table", "start": len(self.head), "end": self.stamp[0], "path": self.path}
+
+    def settle_cuts(self, cuts: Sequence[int], *, is_forced: bool) -> list[int]:
+        """The cuts as they are."""
+        del is_forced
+        kept = sorted(set(cuts))
+        return kept if len(kept) > 1 else [len(self.head), self.stamp[0]]
+
+    def scan(self, chunk: Mapping[str, Any]) -> dict[str, Any]:
+        """Look over the bytes of a chunk."""
+        content = read_range(self.path, chunk["start"], chunk["end"], self.stamp)
+        rows = count_rows(content, self.separator, self.columns, self.encoding)
+        if is_demanding(self):
+            self.read(content)
+        return {"rows": rows}
+
+    def keep(self, scans: Sequence[Mapping[str, Any]], first: pd.DataFrame) -> pd.DataFrame:
+        """Nothing is certain of the types yet."""
+        del scans
+        return first
+
+    def load(self, chunk: Mapping[str, Any], columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """The rows of a chunk."""
+        return self.read(read_range(self.path, chunk["start"], chunk["end"], self.stamp), columns)
+
+    def report(self, frame: pd.DataFrame, *, is_settled: bool) -> dict[str, Any]:
+        """What a chunk inferred of its columns."""
+        return report_types(self, frame, is_settled=is_settled)
+
+    def check(self, reports: list[dict[str, Any]], rows: list[int], *, is_last: bool) -> dict[str, str]:
+        """Compare the types of the chunks so far."""
+        check_types(reports)
+        if not is_last:
+            return {}
+        widened = widened_types(self, reports)
+        if not widened:
+            check_pieces(self, reports, rows)
+        return widened
 
 
 def open_table(path: Any, arguments: Mapping[str, Any]) -> tuple[TextTable, pd.DataFrame]:
@@ -120,7 +178,10 @@ def open_table(path: Any, arguments: Mapping[str, Any]) -> tuple[TextTable, pd.D
     if sample.count(b'"') % 2:
         raise UnsupportedError("quotes in the first rows")
     table = TextTable(name, kept, head, stamp, separator, encoding, 0)
-    return table, _first_rows(table, sample)
+    begun = time.perf_counter()
+    first = _first_rows(table, sample)
+    table.pace = min((time.perf_counter() - begun) / (2 * HEAD_BYTES), 2e-8) + WORK_SECONDS_PER_BYTE
+    return table, first
 
 
 def _plain_settings(arguments: Mapping[str, Any]) -> tuple[str, str]:
@@ -146,7 +207,7 @@ def _is_plain_dtype(dtype: Any) -> bool:
         return True
     if type(dtype) is dict:
         return all(_is_plain_dtype(value) and value is not None for value in dtype.values())
-    return dtype in {str, int, float} or (isinstance(dtype, str) and dtype in {"str", *NUMBERS})
+    return dtype in {str, int, float} or (isinstance(dtype, str) and dtype in {"str", "string", *NUMBERS})
 
 
 def is_demanding(table: TextTable) -> bool:
@@ -184,7 +245,7 @@ def _first_rows(table: TextTable, sample: bytes) -> pd.DataFrame:
         or not first.columns.is_unique
     ):
         raise UnsupportedError("its shape")
-    table.columns = len(every.columns)
+    table.columns, table.fields = len(every.columns), list(every.columns)
     _settle_dates(table, first, every)
     assert isinstance(first, pd.DataFrame)
     return first
@@ -217,7 +278,7 @@ def _dtypes_of(frame: pd.DataFrame, columns: list[Any]) -> list[Any]:
     return [frame[name].dtype if name in frame.columns else frame.index.dtype for name in columns]
 
 
-def report_types(table: TextTable, frame: pd.DataFrame) -> dict[str, Any]:
+def report_types(table: TextTable, frame: pd.DataFrame, *, is_settled: bool = False) -> dict[str, Any]:
     """What a chunk inferred of its columns, for the driver to compare.
 
     Raises:
@@ -231,7 +292,9 @@ def report_types(table: TextTable, frame: pd.DataFrame) -> dict[str, Any]:
         if dtype in {"object", "uint64", "complex128"} and len(column):
             raise Escape(f"column {name!r} is of mixed values")
         entry: dict[str, Any] = {"dtype": dtype}
-        if dtype == "str" and not is_given:
+        if is_settled:
+            pass
+        elif dtype == "str" and not is_given:
             entry["gap"], entry["last"] = _widest_gap(column, table)
         elif dtype == "float64":
             entry["is_large"] = bool((column.abs() >= EXACT_INTEGERS).any())
@@ -254,14 +317,18 @@ def _widest_gap(column: Any, table: TextTable) -> tuple[int, int]:
 
 
 def _is_word(value: Any, table: TextTable) -> bool:
-    if value is None or value.strip().lower() in _BOOLEAN_WORDS or value[-1:] in "eE+-":
+    if value is None or value.strip().lower() in _BOOLEAN_WORDS:
         return False
     text = value.replace(table.arguments.get("thousands") or "\0", "").replace(table.arguments.get("decimal", "."), ".")
+    return bool(text.strip()) and not any(map(_is_number, (text, text.rstrip("eE+-") or "0")))
+
+
+def _is_number(text: str) -> bool:
     try:
         float(text)
     except ValueError:
-        return True
-    return False
+        return False
+    return True
 
 
 def check_types(reports: list[dict[str, Any]]) -> None:

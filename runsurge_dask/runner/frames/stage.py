@@ -22,7 +22,8 @@ from runsurge_dask.runner.codec import load_results
 from runsurge_dask.runner.commit import drop_files
 from runsurge_dask.runner.cutting import Cutting, Operation
 from runsurge_dask.runner.escape import CannotShip, Escape
-from runsurge_dask.runner.frames import reading
+from runsurge_dask.runner.frames.joining import is_wider
+from runsurge_dask.runner.frames.needs import PARTIAL, needed_columns
 from runsurge_dask.runner.frames.nodes import Node, Rowset, all_nodes, evaluate
 from runsurge_dask.runner.frames.scan import stamp_of
 from runsurge_dask.runner.frames.work import CODE
@@ -33,11 +34,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runsurge_dask.runner.facts import SiteFacts
-    from runsurge_dask.runner.frames.reading import TextTable
+    from runsurge_dask.runner.frames.table import Table
     from runsurge_dask.runner.sites import Runtime
 
 FREE_STAGES = 4
 """Without a forced chunk count, so many stages read a file again; then it is read as a whole and kept."""
+CHEAP_STAGES = 2
+"""As `FREE_STAGES`, where reading costs more than what is done with the rows."""
 ATTEMPTS = 3
 """How often a stage is tried with wider column types."""
 _CODE = marshal.dumps(compile(CODE, "<frame stage>", "exec"))
@@ -100,14 +103,41 @@ def _types_of(report: dict[str, Any]) -> dict[str, str]:
     return {name: entry["dtype"] for name, entry in report.items()}
 
 
-def _has_names(shape: Any, meta: Any) -> bool:
-    """Whether a result has the columns that the script was told of."""
-    return (
-        shape is None
-        or not isinstance(meta, pd.DataFrame)
-        or shape[0] != "frame"
-        or [name for name, _ in shape[1]] == [repr(name) for name in meta.columns]
-    )
+def _has_names(shape: Any, meta: Any, *, some: bool) -> bool:
+    """Whether a result has the columns that the script was told of, or some of them."""
+    if shape is None or not isinstance(meta, pd.DataFrame) or shape[0] != "frame":
+        return True
+    names, told = [name for name, _ in shape[1]], [repr(name) for name in meta.columns]
+    return set(names) <= set(told) if some else names == told
+
+
+def _check_results(shapes: list[Any], nodes: list[Node], complete: set[int] | None) -> None:
+    """See that results are what the script was told of; all columns are there of the `complete` only, or of every one.
+
+    Raises:
+        Escape: they are not.
+    """
+    for shape, node in zip(shapes, nodes, strict=True):
+        if not _has_names(shape, node.meta, some=complete is not None and id(node) not in complete):
+            raise Escape("the columns of a result are not those of its first rows")
+        if not _has_counted_labels(shape, node):
+            raise Escape("the labels of a result are not numbers of rows")
+
+
+def _has_counted_labels(shape: Any, node: Node) -> bool:
+    """Whether labels that we are to count anew are such: joins of nothing have those of the other side."""
+    if shape is None or node.rows is None or node.rows.index != "rows" or shape[0] not in {"frame", "series"}:
+        return True
+    return bool(shape[-1] == [["None"], "int64"])
+
+
+def _wider_joins(nodes: list[Node], shapes: list[list[Any]]) -> list[Node]:
+    """The first expression on whose type chunks disagree, if it is a join that has to have other types on the whole."""
+    for place, node in enumerate(nodes):
+        found = [of_chunk[place] for of_chunk in shapes]
+        if any(shape != found[0] for shape in found):
+            return [node] if is_wider(node, found) else []
+    return []
 
 
 def _nothing(outputs: Any) -> Any:
@@ -116,11 +146,11 @@ def _nothing(outputs: Any) -> Any:
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class FrameSource:
-    """One call of `read_csv` that was not done yet."""
+    """One call of `read_csv` or `read_parquet` that was not done yet."""
 
     runtime: Runtime
     facts: SiteFacts
-    table: TextTable
+    table: Table
     read_plainly: Callable[[], Any]
     node: Node
     cuts: list[int] = field(default_factory=list)
@@ -129,40 +159,34 @@ class FrameSource:
     """The column types of the whole file are known."""
     is_broken: bool = False
     stages: int = 0
+    reading_seconds: float = 0.0
+    working_seconds: float = 0.0
 
     @property
     def total(self) -> int:
         """Rows of the file."""
         return sum(self.rows)
 
-    def look_over(self, seconds_per_byte: float, line: int) -> bool:
+    def look_over(self, line: int) -> bool:
         """Cut the file, and see that reading it cannot raise; false where it is to be read plainly."""
-        start, end = len(self.table.head), self.table.stamp[0]
-        proposal, _ = self.runtime.ask(
-            {
-                "op": "propose",
-                "site": self.facts.site,
-                "source": "table",
-                "start": start,
-                "end": end,
-                "path": self.table.path,
-                "seconds_per_unit": seconds_per_byte,
-                "needs_index": False,
-                "is_asked_for": False,
-                "quote": '"',
-            }
-        )
+        request = {"op": "propose", "site": self.facts.site, "needs_index": False, "is_asked_for": False, "quote": '"'}
+        proposal, _ = self.runtime.ask({**request, **self.table.cut_request(), "seconds_per_unit": self.table.pace})
         if "cuts" not in proposal:
             return False
-        cuts = sorted(set(proposal["cuts"]))
-        self.cuts = cuts if len(cuts) > 1 else [start, end]
+        self.cuts = self.table.settle_cuts(proposal["cuts"], is_forced=bool(self.runtime.options["chunks"]))
         chunks = [{"start": a, "end": b} for a, b in pairwise(self.cuts)]
         answers = self._stage(self.facts, {"kind": "scan"}, chunks, [line], lambda _: None)
         if answers is None:
             return False
+        try:
+            self.node.meta = self.table.keep(answers, self.node.meta)
+        except Escape as escape:
+            self.runtime.tell({"op": "decline", "site": self.facts.site, "reason": escape.reason})
+            return False
         self._keep_cuts([answer["rows"] for answer in answers])
         assert self.node.rows is not None
         self.node.rows.lengths = self.rows
+        self.is_settled = self.table.has_types
         return self.total > 0
 
     def _keep_cuts(self, rows: list[int]) -> None:
@@ -185,7 +209,7 @@ class FrameSource:
         is_closed = runtime.is_closed(self.facts.site)
         if self.is_broken or self.node.value is not None or is_closed:
             return None
-        if not runtime.options["chunks"] and self.stages >= FREE_STAGES:
+        if not runtime.options["chunks"] and self.stages >= (FREE_STAGES if self.working_seconds > self.reading_seconds else CHEAP_STAGES):
             return None
         for _ in range(ATTEMPTS):
             try:
@@ -197,7 +221,17 @@ class FrameSource:
     def _attempt(self, facts: SiteFacts, roots: list[tuple[Node, tuple[Any, ...]]], not_line: int) -> list[list[Any]] | None:
         nodes = all_nodes([root for root, _ in roots])
         held = [node for node in nodes if node.op == "held"]
-        job = {"kind": "eval", "source": self.node, "held": held, "roots": roots, "nodes": nodes}
+        complete = {id(root) for root, how in roots if how[0] not in PARTIAL}
+        columns = needed_columns(roots, nodes, self.node) if self.is_settled else None
+        job = {
+            "kind": "eval",
+            "source": self.node,
+            "held": held,
+            "roots": roots,
+            "nodes": nodes,
+            "columns": columns,
+            "is_settled": self.is_settled,
+        }
         offsets = list(accumulate([0, *self.rows]))
         chunks = [
             {
@@ -210,23 +244,20 @@ class FrameSource:
             for n, (a, b) in enumerate(pairwise(self.cuts))
         ]
         widened: dict[str, str] = {}
+        wider: list[Node] = []
 
         def accept(answers: list[Any]) -> None:
             types = [answer["types"] for answer in answers]
-            is_last = len(answers) == len(self.rows)
-            reading.check_types(types)
-            if is_last:
-                widened.update(reading.widened_types(self.table, types))
-            if widened:
+            is_last, seen = len(answers) == len(self.rows), list(map(_types_of, types))
+            widened.update(self.table.check(types, self.rows, is_last=is_last))
+            if widened or (is_last and seen != seen[:1] * len(seen)):
                 raise Escape("columns have other types on the whole than in a chunk")
-            if _types_of(types[-1]) != _types_of(types[0]):
+            if seen != seen[:1] * len(seen):
                 return
             if any(answer["shapes"] != answers[0]["shapes"] for answer in answers):
+                wider.extend(_wider_joins(nodes, [answer["shapes"] for answer in answers]))
                 raise Escape("chunks disagree on the type of a result")
-            if any(not _has_names(shape, node.meta) for shape, node in zip(answers[0]["shapes"], nodes, strict=True)):
-                raise Escape("the columns of a result are not those of its first rows")
-            if is_last:
-                reading.check_pieces(self.table, types, self.rows)
+            _check_results(answers[0]["shapes"], nodes, complete if columns is not None else None)
 
         self.stages += 1
         lines = sorted({node.line for node in nodes if node.line} - {not_line} | {self.node.line})
@@ -235,9 +266,14 @@ class FrameSource:
             self.table.forced.update(widened)
             self.is_broken = False
             raise _WidenedError
+        if wider:
+            raise _WidenedError
         if answers is None:
             return None
         self.is_settled = True
+        for answer in answers:
+            self.reading_seconds += answer["seconds"][0]
+            self.working_seconds += answer["seconds"][1]
         return [list(column) for column in zip(*(answer["values"] for answer in answers), strict=True)]
 
     def _stage(
@@ -291,7 +327,10 @@ class FrameSource:
         if isinstance(pieces[0], np.ndarray):
             return np.concatenate(pieces)
         if rows.index == "own":
-            return pd.concat(pieces)
+            whole = pd.concat(pieces)
+            if labels:
+                whole.index = _own_index(whole.index.name, labels)
+            return whole
         whole = pd.concat(pieces, ignore_index=True)
         if rows.origin is not rows:
             whole.index = self._index_of(rows, labels)
@@ -307,6 +346,19 @@ class FrameSource:
             mask[np.searchsorted(np.asarray(index), kept)] = True
             index = pd.DataFrame(index=index).loc[mask].index
         return index
+
+
+def _own_index(name: Any, labels: list[list[Any]]) -> Any:
+    """Integers that are data, as pandas keeps them: a range where they happen to be one, and so for as long as filters leave one."""
+    first = np.concatenate(labels[0])
+    index = pd.DataFrame({name: first}).set_index(name).index
+    for part in labels[1:]:
+        kept = np.concatenate(part)
+        if isinstance(index, pd.RangeIndex):
+            index = pd.DataFrame(index=index).loc[np.isin(np.asarray(index), kept)].index
+        else:
+            index = pd.Index(kept, dtype="int64", name=name)
+    return index
 
 
 class _WidenedError(Exception):

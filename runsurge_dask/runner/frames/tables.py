@@ -192,8 +192,10 @@ LOUD_FUNCTIONS = frozenset(
     }
 )
 
-REDUCTIONS = frozenset({"sum", "mean", "min", "max", "count", "any", "all"})
-GROUP_REDUCTIONS = frozenset({"sum", "mean", "min", "max", "count", "size", "first", "last"})
+REDUCTIONS = frozenset({"sum", "mean", "min", "max", "count", "any", "all", "std", "var"})
+SPREADS = frozenset({"std", "var"})
+"""They are joined from counts, means and squares; a spread much smaller than the values keeps too few digits."""
+GROUP_REDUCTIONS = frozenset({"sum", "mean", "min", "max", "count", "size", "first", "last", "std", "var"})
 TEXT_ARGUMENTS = frozenset(
     {
         "sep",

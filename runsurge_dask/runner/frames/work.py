@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import pickle
+import time
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from runsurge_dask.runner import shadows
 from runsurge_dask.runner.escape import Escape
-from runsurge_dask.runner.frames import parts
+from runsurge_dask.runner.frames import grouped, parts
 from runsurge_dask.runner.frames.nodes import Node, evaluate
-from runsurge_dask.runner.frames.reading import is_demanding, report_types
-from runsurge_dask.runner.frames.scan import count_rows, read_range
 from runsurge_dask.runner.sinks import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from runsurge_dask.runner.frames.table import Table
 
 CODE = "from runsurge_dask.runner.frames.work import run_job\n\ndef __rs_chunk__(records):\n    return run_job(__rs_job__, records)\n"
 """What a stage over a frame has in the place of a loop's body."""
@@ -30,13 +31,7 @@ def run_job(job: Mapping[str, Any], records: Any) -> dict[str, Any]:
     """
     (chunk,) = records
     table = job["table"]
-    content = read_range(table.path, chunk["start"], chunk["end"], table.stamp)
-    if job["kind"] == "scan":
-        answer: dict[str, Any] = {"rows": count_rows(content, table.separator, table.columns, table.encoding)}
-        if is_demanding(table):
-            table.read(content)
-    else:
-        answer = _work_out(job, chunk, table, content)
+    answer: dict[str, Any] = table.scan(chunk) if job["kind"] == "scan" else _work_out(job, chunk, table)
     records.count = answer["rows"]
     if Journal.current.entries:
         raise Escape("it writes or warns")
@@ -45,18 +40,20 @@ def run_job(job: Mapping[str, Any], records: Any) -> dict[str, Any]:
     return answer
 
 
-def _work_out(job: Mapping[str, Any], chunk: Mapping[str, Any], table: Any, content: bytes) -> dict[str, Any]:
-    frame = table.read(content)
-    del content
+def _work_out(job: Mapping[str, Any], chunk: Mapping[str, Any], table: Table) -> dict[str, Any]:
+    begun = time.process_time()
+    frame = table.load(chunk, job["columns"])
+    loaded = time.process_time()
     if len(frame) != chunk["rows"]:
         raise Escape("the rows were not those that were counted")
     known: dict[int, Any] = {id(job["source"]): frame}
     known.update(zip(map(id, job["held"]), pickle.loads(chunk["held"]), strict=True))  # noqa: S301 - our own driver made it
-    types = report_types(table, frame)
+    types = table.report(frame, is_settled=job["is_settled"])
     values = evaluate([root for root, _ in job["roots"]], known)
     shapes = [shape_of(known[id(node)]) if id(node) in known else None for node in job["nodes"]]
     given = [parts.give(value, how, chunk) for value, (_, how) in zip(values, job["roots"], strict=True)]
-    return {"rows": len(frame), "types": types, "shapes": shapes, "values": given}
+    seconds = (loaded - begun, time.process_time() - loaded)
+    return {"rows": len(frame), "types": types, "shapes": shapes, "values": given, "seconds": seconds}
 
 
 def shape_of(value: Any) -> Any:
@@ -79,4 +76,4 @@ def _type_of(column: Any) -> Any:
     return str(column.dtype)
 
 
-__all__ = ["CODE", "Node", "run_job", "shape_of"]
+__all__ = ["CODE", "Node", "grouped", "run_job", "shape_of"]
