@@ -57,6 +57,7 @@ def classify_frames(modules: Mapping[str, tuple[str, ast.Module]], first_site: i
     if any(_looks_at_types(tree) or (LAYOUT_SINKS | FOREIGN_WRITERS) & _spelled(tree) for _, tree in modules.values()):
         return []
     found: list[SiteFacts] = []
+    is_slow = any(_hands_rows_to_code(tree) for _, tree in modules.values())
     for file, tree in modules.values():
         names = _frame_names(tree)
         for statement in _simple_statements(tree):
@@ -71,9 +72,21 @@ def classify_frames(modules: Mapping[str, tuple[str, ast.Module]], first_site: i
                         kind=kind,
                         reason=reason,
                         label=_label(statement),
+                        is_slow=is_slow,
                     )
                 )
     return found if any(_reads(statement) for _, tree in modules.values() for statement in _simple_statements(tree)) else []
+
+
+def _hands_rows_to_code(tree: ast.Module) -> bool:
+    """Whether some function of the script's own may be called for every row or group of a frame: pandas' own are as fast as reading."""
+    own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in knowledge.TAKING_CODE:
+            given = [*node.args, *(keyword.value for keyword in node.keywords)]
+            if any(isinstance(n, ast.Lambda) or (isinstance(n, ast.Name) and n.id in own) for value in given for n in ast.walk(value)):
+                return True
+    return False
 
 
 def _spelled(tree: ast.Module) -> set[str]:

@@ -91,3 +91,6 @@ WHOLE = {
     "tolist": "the values are needed at once",
 }
 """Calls that need every row at once, each with the reason."""
+
+TAKING_CODE = frozenset({"apply", "map", "transform", "agg", "aggregate", "applymap", "filter"})
+"""Methods that call a function of the script's own for every row, value or group."""

@@ -145,5 +145,7 @@ class SiteFacts:
     """What to do instead where a chunk finds that the loop carries something after all."""
     compares_identity: bool = False
     """Its code asks whether two values are the same object."""
+    is_slow: bool = False
+    """`frame`: a function of the script's own is called for its rows."""
     label: str = ""
     pattern: str = ""

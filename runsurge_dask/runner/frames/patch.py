@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 LEAST_WORTH = {"reading": 2.4e-7, "parquet": 2.4e-6}
 """Seconds that work on a byte of a file may take at most; smaller files are not opened. Parquet is packed."""
+IN_MEMORY = {"reading": 4, "parquet": 10}
+"""Bytes in memory a byte of a file may become while it is read."""
 WATCHED = frozenset({"open", "os.remove", "os.rename", "os.truncate", "shutil.copyfile", "shutil.move"})
 RUNNING = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty"})
 
@@ -122,8 +124,7 @@ def _open(runtime: Runtime, plain: Any, room: str, path: Any, arguments: Mapping
     facts: SiteFacts | None = runtime.frame_sites.get(place) if place else None  # type: ignore[attr-defined]
     if facts is None or runtime.is_closed(facts.site) or not isinstance(path, str | os.PathLike):
         return None
-    is_forced = bool(runtime.options["chunks"])
-    if not is_forced and (not os.path.isfile(path) or os.path.getsize(path) * LEAST_WORTH[room] < runtime.options["worth_seconds"]):
+    if not runtime.options["chunks"] and not _is_worth_it(runtime, facts, path, room):
         return None
     table: Table
     try:
@@ -142,6 +143,18 @@ def _open(runtime: Runtime, plain: Any, room: str, path: Any, arguments: Mapping
         _watch_parquet(runtime)
     runtime.frame_sources.add(source)  # type: ignore[attr-defined]
     return lazy.wrap(source, node)
+
+
+def _is_worth_it(runtime: Runtime, facts: SiteFacts, path: Any, room: str) -> bool:
+    """Whether work on this file may be worth cutting: pandas reads on several threads itself, and its own functions cost less than that."""
+    if not os.path.isfile(path):
+        return False
+    size = os.path.getsize(path)
+    if size * IN_MEMORY[room] > os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
+        return True
+    if not facts.is_slow:
+        runtime.tell({"op": "decline", "site": facts.site, "reason": "pandas' own functions are as fast as reading: cutting gains nothing"})
+    return facts.is_slow and size * LEAST_WORTH[room] >= runtime.options["worth_seconds"]
 
 
 def _place(runtime: Runtime, frame: Any) -> tuple[str, int] | None:
