@@ -43,7 +43,7 @@ def propose_cuts(request: Mapping[str, Any], options: CutOptions) -> dict[str, A
     if not options.chunks and not request["is_asked_for"]:
         assumed = UNMEASURED_SECONDS_PER_UNIT["bytes" if is_file else "items"]
         total = size * (assumed if seconds is None else seconds)
-        if total < options.worth_seconds:
+        if total * (1 - 1 / options.workers) < options.worth_seconds:
             return {"plain": f"about {total:.1f} s of work: cutting gains nothing"}
     chunks = options.chunks or _chunk_count(size, options.workers, is_file=is_file)
     if not is_file:

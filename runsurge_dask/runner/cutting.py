@@ -136,8 +136,8 @@ class Cutting:
         if not done or not left:
             return False
         self.seconds_per_unit = seconds / done
-        gain = self.seconds_per_unit * left - self._shipping_seconds(cut, left)
-        if gain < self.runtime.options["worth_seconds"]:
+        saved = self.seconds_per_unit * left * (1 - 1 / self.runtime.options["workers"]) - self._shipping_seconds(cut, left)
+        if saved < self.runtime.options["worth_seconds"]:
             return False
         self.cut = cut
         return True
