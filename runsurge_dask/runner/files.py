@@ -11,6 +11,7 @@ import contextlib
 import functools
 import io
 import os
+import weakref
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -75,12 +76,15 @@ def open_file(
 
 
 class OutputFiles:
-    """The files a script is writing, and what each has to become if the script dies before it is closed."""
+    """The files a script is writing, and what each has to become if the script dies before it is closed.
+
+    They are not kept alive: a file that nobody holds any more is closed at once, as ever.
+    """
 
     current: OutputFiles
 
     def __init__(self) -> None:
-        self._open: list[tuple[Any, str, int | None]] = []
+        self._open: list[tuple[weakref.ref[Any], str, int | None]] = []
         self._spoiled: list[tuple[str, int | None]] = []
 
     def open(self, path: Any, mode: str, rest: tuple[Any, ...]) -> Any:
@@ -101,7 +105,7 @@ class OutputFiles:
             file = _Text(binary, encoding, errors, newline, buffering == 1 or (buffering == -1 and raw.isatty()))
             file.mode = mode
         file.owner, file.entry = self, entry
-        self._open.append((file, *entry))
+        self._open.append((weakref.ref(file), *entry))
         return file
 
     def note_spoiled(self, entry: tuple[str, int | None]) -> None:
@@ -110,10 +114,12 @@ class OutputFiles:
 
     def finish(self, *, failed: bool) -> None:
         """Close what is still open, as the end of the interpreter would; after a failure, take back what was unfinished."""
-        unfinished = [(path, size) for file, path, size in self._open if not file.closed] + self._spoiled
-        for file, _, _ in self._open:
+        unfinished = self.paths() + self._spoiled
+        for handle, _, _ in self._open:
+            file = handle()
             with contextlib.suppress(Exception):
-                file.close()
+                if file is not None:
+                    file.close()
         if failed:
             for path, size in unfinished:
                 take_back(path, size)
@@ -124,7 +130,7 @@ class OutputFiles:
 
     def paths(self) -> list[tuple[str, int | None]]:
         """What is unfinished now, for the process that cleans up after a kill."""
-        return [(path, size) for file, path, size in self._open if not file.closed]
+        return [(path, size) for handle, path, size in self._open if (file := handle()) is not None and not file.closed]
 
 
 OutputFiles.current = OutputFiles()
