@@ -23,6 +23,7 @@ from runsurge_dask.runner.escape import CannotShip, Escape
 from runsurge_dask.runner.files import underlying_file
 from runsurge_dask.runner.sinks import SinkSet
 from runsurge_dask.runner.sources import Source, describe
+from runsurge_dask.runner.standins import real
 from runsurge_dask.runner.surroundings import surroundings
 
 if TYPE_CHECKING:
@@ -216,7 +217,7 @@ class Cutting:
             try:
                 answer, results = wire.receive(channel)
             except BaseException:  # Ctrl-C while chunks run: the conversation must end in order before the script hears of it
-                _abandon(channel)
+                abandon(channel)
                 raise
             if answer["status"] == "ok":
                 try:
@@ -335,7 +336,7 @@ class Cutting:
         environments: list[Mapping[str, Any]] = []
         data: list[Any] = []
         for operation in operations:
-            names = {name: operation.names[name] for name in operation.facts.free if name in operation.names}
+            names = {name: real(operation.names[name]) for name in operation.facts.free if name in operation.names}
             for name, value in names.items():
                 if id(value) in grown and not grown[id(value)][1]:
                     raise CannotShip(f"`{name}` is another name for `{grown[id(value)][0]}`, which grows here")
@@ -382,7 +383,7 @@ def _holds(iterable: Any, wanted: set[int], *, depth: int) -> bool:
     return bool(depth) and is_view and any(_holds(inner, wanted, depth=depth - 1) for inner in gc.get_referents(iterable))
 
 
-def _abandon(channel: socket.socket) -> None:
+def abandon(channel: socket.socket) -> None:
     """End the conversation about a stage from our side."""
     wire.send(channel, {"op": "stop", "reason": "interrupted"})
     while True:

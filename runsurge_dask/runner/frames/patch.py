@@ -35,7 +35,7 @@ def install(runtime: Runtime) -> None:
     if not facts:
         return
     runtime.frame_sites = facts  # type: ignore[attr-defined]
-    runtime.first_lines = _first_lines({file for file, _ in facts})  # type: ignore[attr-defined]
+    runtime.first_lines = first_lines({file for file, _ in facts})  # type: ignore[attr-defined]
     runtime.frame_sources = weakref.WeakSet()  # type: ignore[attr-defined]
     if "pandas" in sys.modules:
         _replace(runtime)
@@ -67,7 +67,7 @@ class _WhenImported(importlib.abc.MetaPathFinder):
         return spec
 
 
-def _first_lines(files: set[str]) -> dict[tuple[str, int], int]:
+def first_lines(files: set[str]) -> dict[tuple[str, int], int]:
     """For each line of the script the first line of its statement."""
     found: dict[tuple[str, int], int] = {}
     for file in files:
@@ -166,7 +166,7 @@ def _guard(runtime: Runtime) -> Any:
         if event not in WATCHED and event not in RUNNING:
             return
         sources = list(runtime.frame_sources)  # type: ignore[attr-defined]
-        if not sources or (event == "open" and not _is_writing(arguments)):
+        if not sources or (event == "open" and not is_writing(arguments)):
             return
         paths = {os.path.abspath(os.fsdecode(value)) for value in arguments if isinstance(value, str | bytes | os.PathLike)}
         for source in sources:
@@ -176,7 +176,8 @@ def _guard(runtime: Runtime) -> Any:
     return hook
 
 
-def _is_writing(arguments: tuple[Any, ...]) -> bool:
+def is_writing(arguments: tuple[Any, ...]) -> bool:
+    """Whether a file is opened to be changed, as the audit hook hears of it."""
     _, mode, flags = arguments
     if isinstance(mode, str) and set(mode) & set("wax+"):
         return True
