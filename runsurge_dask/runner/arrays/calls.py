@@ -162,7 +162,7 @@ class Method:
         room = self.lazy._rs_room  # noqa: SLF001 - one room
         if self.name == "astype":
             wanted = (*args, *kwargs.values())
-            return self._cast(wanted) if set(kwargs) <= {"dtype"} and _is_plain_type(wanted) else MISSING
+            return self._cast(wanted) if set(kwargs) <= {"dtype"} and _is_plain_type(self.lazy.dtype, wanted) else MISSING
         if self.name in {"clip", "round"} or (self.name == "copy" and not args and not kwargs):
             return elementwise(room, f"method:{self.name}", (self.lazy, *args), kwargs)
         if self.name == "copy":
@@ -176,13 +176,14 @@ class Method:
         return build(self.lazy._rs_room, "method:astype", (step, np.dtype(args[0])), rows=step.rows)  # noqa: SLF001
 
 
-def _is_plain_type(args: tuple[Any, ...]) -> bool:
+def _is_plain_type(old: Any, args: tuple[Any, ...]) -> bool:
     if len(args) != 1:
         return False
     try:
-        return np.dtype(args[0]).kind in "biufc"
+        kind = np.dtype(args[0]).kind
     except TypeError:
         return False
+    return kind in "biufc" or (kind in "mM" and old.kind in "iumM")
 
 
 def count(lazy: LazyArray) -> int | None:
