@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 LOOKING_AROUND = frozenset(
     {
         "exec", "eval", "compile", "globals", "locals", "vars", "inspect", "_getframe", "__main__", "gc", "settrace", "setprofile", "pdb",
-        "breakpoint", "set_numeric_ops", "seterrcall", "code", "dill", "weakref",
+        "breakpoint", "set_numeric_ops", "seterrcall", "code", "dill", "weakref", "threading", "concurrent",
+        "asyncio", "_thread",
     }
 )  # fmt: skip
 """Who spells one of these might meet a name's value without asking for it."""

@@ -25,6 +25,8 @@ CANCELLATION = 1e-5
 """As in `frames.parts`."""
 EVEN = 1e-10
 """A variance this much smaller than the square of the values is made of rounding errors."""
+FEW_ELEMENTS = 2048
+"""So few are sent and added here: NumPy's tree of sums has hardly a branch."""
 SPREADS = frozenset({"std", "var"})
 EXTREMES = frozenset({"min", "max", "argmin", "argmax"})
 
@@ -79,6 +81,9 @@ def _exact(room: Room, name: str, step: Step, ddof: int) -> Any:
 def _exact_sum(room: Room, step: Step) -> Any:
     if step.meta.ndim > 1 and not step.meta.flags.c_contiguous:
         return MISSING
+    if step.rows.length * int(np.prod(step.meta.shape[1:])) <= FEW_ELEMENTS:
+        pieces = stage.ask(room, step, ("keep",))
+        return MISSING if pieces is None else room.plainly(np.add.reduce, np.concatenate(pieces), axis=None)
     given = stage.ask(room, step, ("tree",))
     return MISSING if given is None else given[0]
 

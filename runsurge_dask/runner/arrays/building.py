@@ -1,13 +1,14 @@
 """New expressions out of old ones, tried on the first rows before they are believed.
 
 For example `gain * (raw - dark)` with `raw` of 10,000 rows of 8, and `gain` and `dark` of 8: on the first 64 rows NumPy says
-what comes out, and the halves of those rows must give the halves of it. Where it raises, the script's own line will.
+what comes out, and pieces of those rows must give the pieces of it. Where it raises, the script's own line will.
 """
 
 from __future__ import annotations
 
 import os
 import weakref
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from runsurge_dask.runner.arrays.room import Room
 
 META_ROWS = 64
+DEEPEST = 100
+"""An expression that grows in every turn of a loop would be worked out from its beginning each time."""
 LARGEST_TABLE_BYTES = 8 << 20
 """What every chunk gets a copy of."""
 PLAIN = (int, float, bool, complex, np.generic, type(None), str, type, np.dtype)
@@ -97,10 +100,11 @@ def build(room: Room, op: str, args: tuple[Any, ...], kwargs: dict[str, Any] | N
             step.meta = _tried(step)
         except Exception:
             return MISSING
-    if step.meta is None:
+    operands: Any = list(step.below())
+    step.depth = 1 + max(each.depth for each in operands)
+    if step.meta is None or step.depth > DEEPEST:
         return MISSING
     step.is_view = is_view
-    operands: Any = list(step.below())
     if any(np.may_share_memory(step.meta, each.meta) for each in operands) != is_view:
         return MISSING
     if not is_view and not step.meta.flags.c_contiguous:
@@ -134,7 +138,7 @@ def _is_quiet_cast(step: Step, operands: list[Step]) -> bool:
 
 
 def _tried(step: Step) -> Any:
-    """The value on the first rows, if it has their number and its halves are those of the halves; else None."""
+    """The value on the first rows, if it has their number and its pieces are those of the pieces; else None."""
     operands: Any = list(step.below())
     metas = {id(each): each.meta for each in operands}
     count = min(META_ROWS, step.rows.length)
@@ -149,9 +153,9 @@ def _tried(step: Step) -> Any:
     value = _applied(step, {key: meta[:count] for key, meta in metas.items()})
     if not _is_array(value) or len(value) != count:
         return None
-    half = count // 2
-    halves = [_applied(step, {key: meta[part] for key, meta in metas.items()}) for part in (slice(half), slice(half, count))]
-    joined = np.concatenate(halves)
+    cuts = sorted({0, min(1, count), count // 2, count})
+    pieces = [_applied(step, {key: meta[start:end] for key, meta in metas.items()}) for start, end in pairwise(cuts)]
+    joined = np.concatenate(pieces)
     if joined.dtype != value.dtype or joined.shape != value.shape or np.asarray(joined).tobytes() != np.asarray(value).tobytes():
         return None
     return value

@@ -22,6 +22,7 @@ OPTIONS = frozenset(
     }
 )  # fmt: skip
 """Arguments that mean the same for some of the rows as for all."""
+LONGEST_INTEGER = 8
 _NAMES = {
     getattr(np, name): name
     for name in sorted(tables.ROW_FUNCTIONS | tables.ACROSS | tables.REDUCTIONS | tables.COUNTS | tables.SINKS | {"flatnonzero"})
@@ -115,6 +116,8 @@ def _by_row(room: Room, op: str, step: Step, kwargs: dict[str, Any]) -> Any:
     name = op.partition(":")[2]
     if step.meta.dtype == np.float16 or (step.meta.dtype.kind == "f" and "dtype" in kwargs) or not step.meta.flags.c_contiguous:
         return MISSING
+    if name in {"mean", "std", "var"} and step.meta.dtype.kind in "iu" and step.meta.itemsize == LONGEST_INTEGER:
+        return MISSING  # as floats they are rounded, in pieces that are not those of the whole
     if not step.meta.dtype.isnative or (name in {"cumsum", "median"} and step.meta.dtype.kind not in "iuf"):
         return MISSING
     return build(room, op, (step,), kwargs, rows=step.rows)

@@ -41,7 +41,7 @@ class Rows:
 class Step(Node):
     """One operation over rows of arrays."""
 
-    __slots__ = ("errors", "is_quiet", "is_view", "masked", "number", "owner", "place", "plainly", "real", "runs")
+    __slots__ = ("depth", "errors", "is_quiet", "is_view", "masked", "number", "owner", "place", "plainly", "real", "runs")
 
     def __init__(self, op: str, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None, *, rows: Rows, line: int = 0) -> None:
         super().__init__(op, args, kwargs, line=line)
@@ -55,6 +55,8 @@ class Step(Node):
         self.masked: dict[int, Rows] = {}
         """The rows that this keeps as a mask."""
         self.number = 0
+        self.depth = 0
+        """The longest way down to a source."""
         self.place: tuple[str, int, dict[str, Any]] | None = None
         """File, line and names of the module where it was written."""
         self.owner: weakref.ref[Any] | None = None

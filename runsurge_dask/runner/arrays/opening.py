@@ -115,7 +115,7 @@ def _source(room: Room, reader: Any, length: int, plainly: Callable[[], Any], ma
     step.is_quiet = True
     step.plainly = plainly
     if isinstance(reader, FileRows):
-        room.watched.setdefault(reader.path, []).append(step)
+        room.watched.add(reader.path)
     return wrap(room, step)
 
 

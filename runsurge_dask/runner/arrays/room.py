@@ -43,8 +43,8 @@ class Room:
         self.unsettled: list[Step] = []
         self.owners: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self.steps = 0
-        self.watched: dict[str, list[Step]] = {}
-        """By path, the sources that read a file."""
+        self.watched: set[str] = set()
+        """Files that are still to be read."""
 
     @property
     def is_open(self) -> bool:
@@ -214,7 +214,18 @@ def real_of(room: Room, step: Step) -> Any:
             from runsurge_dask.runner.arrays.stage import whole_value
 
             whole_value(room, step)
+        _show_views(room, step)
     return step.real
+
+
+def _show_views(room: Room, step: Step) -> None:
+    """Make living views of an array that the script now has: it may give it another shape."""
+    for lazy in list(room.owners.values()):
+        below: Any = lazy._rs_step  # noqa: SLF001 - one room
+        while below.is_view and below.real is None and below is not step:
+            below = below.args[0]
+        if below is step:
+            real_of(room, lazy._rs_step)  # noqa: SLF001 - one room
 
 
 def _view(base: Any, step: Step) -> Any:
