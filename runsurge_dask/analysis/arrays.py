@@ -192,7 +192,7 @@ class _Flow:
         if any(isinstance(each, ast.Starred) for each in node.args) or any(each.arg is None for each in node.keywords):
             return False
         is_own = isinstance(node.func, ast.Name) and (node.func.id in self.functions or node.func.id == "len")
-        return is_own or self.numpy.name_of(node.func) in knowledge.SINKS
+        return is_own or self.numpy.name_of(node.func) in knowledge.READING - knowledge.FUNCTIONS
 
     def statements(self) -> Iterator[tuple[ast.stmt, SplitKind]]:
         """Statements in which one is made or asked about."""
@@ -291,8 +291,12 @@ class _Follower(ast.NodeTransformer):
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id == "print":
             for each in node.args:
-                if _is_real(each) and not isinstance(each.args[0], ast.Name):  # type: ignore[attr-defined]
-                    each.func.attr = "peek"  # type: ignore[attr-defined]
+                _let_peek(each)
+        return node
+
+    def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.AST:
+        self.generic_visit(node)
+        _let_peek(node.value)
         return node
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
@@ -349,11 +353,11 @@ class _Follower(ast.NodeTransformer):
     visit_For = visit_While = visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _loop
 
 
-def _is_real(node: ast.expr) -> bool:
+def _let_peek(node: ast.expr) -> None:
+    """Text is made of a value; nobody keeps it."""
     match node:
-        case ast.Call(func=ast.Attribute(value=ast.Name(id="__runsurge__"), attr="real")):
-            return True
-    return False
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="__runsurge__"), attr="real") as function):
+            function.attr = "peek"
 
 
 def runtime_call(method: str, arguments: list[ast.expr], near: ast.AST) -> ast.expr:

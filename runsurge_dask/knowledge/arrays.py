@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from runsurge_dask.runner.arrays.tables import ATTRIBUTES, COUNTS, FUNCTIONS, METHODS, SINKS, SOURCES
+from runsurge_dask.runner.arrays.tables import ATTRIBUTES, COUNTS, FUNCTIONS, METHODS, READING, SOURCES
 from runsurge_dask.runner.arrays.tables import REDUCTIONS as _OVER_ROWS
 
 REDUCTIONS = _OVER_ROWS | COUNTS
 
-__all__ = ["ATTRIBUTES", "FUNCTIONS", "METHODS", "REDUCTIONS", "SINKS", "SOURCES"]
+__all__ = ["ATTRIBUTES", "FUNCTIONS", "METHODS", "READING", "REDUCTIONS", "SOURCES"]

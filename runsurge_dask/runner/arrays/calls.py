@@ -25,7 +25,7 @@ OPTIONS = frozenset(
 LONGEST_INTEGER = 8
 _NAMES = {
     getattr(np, name): name
-    for name in sorted(tables.ROW_FUNCTIONS | tables.ACROSS | tables.REDUCTIONS | tables.COUNTS | tables.SINKS | {"flatnonzero"})
+    for name in sorted(tables.ROW_FUNCTIONS | tables.ACROSS | tables.REDUCTIONS | tables.COUNTS | {"flatnonzero", "save"})
 }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from runsurge_dask.runner.arrays.building import RefusedError, build, operand
-from runsurge_dask.runner.arrays.lazy import MISSING, LazyArray, usable
+from runsurge_dask.runner.arrays.lazy import MISSING, LazyArray, lent, usable
 from runsurge_dask.runner.arrays.nodes import Rows, Step
 from runsurge_dask.runner.standins import is_stand_in
 
@@ -79,14 +79,15 @@ def _element(lazy: LazyArray, step: Step, key: Any) -> Any:
 
 
 FEW_BYTES = 1 << 20
+"""Small enough to be worked out here more than once."""
 
 
 def few_rows(lazy: LazyArray) -> Any:
     """An array of this value, which need not be the script's own where it is small."""
     step = usable(lazy)
-    if not isinstance(step, Step) or step.rows.is_filtered or type(step.meta) is not np.ndarray:
-        return lazy.rs_real()
+    if not isinstance(step, Step) or step.rows.is_filtered or type(step.meta) is not np.ndarray or step.value is not None:
+        return lent(lazy)
     if step.meta.nbytes // max(len(step.meta), 1) * step.rows.length > FEW_BYTES:
-        return lazy.rs_real()
+        return lent(lazy)
     rows = lazy._rs_room.rows_of(step, 0, step.rows.length)  # noqa: SLF001 - one room
-    return lazy.rs_real() if rows is None else rows
+    return lent(lazy) if rows is None else rows

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from runsurge_dask.runner.arrays import tables
-from runsurge_dask.runner.arrays.room import Room, real_of
+from runsurge_dask.runner.arrays.room import Room, lend, real_of
 from runsurge_dask.runner.standins import StandIn, real
 
 if TYPE_CHECKING:
@@ -63,7 +63,12 @@ class LazyArray(StandIn):
 
         del types
         found = calls.numpy_call(self._rs_room, func, args, kwargs)
-        return self._rs_room.plainly(func, *all_real(args), **all_real(kwargs)) if found is MISSING else found
+        if found is not MISSING:
+            return found
+        is_reading = func.__name__ in tables.READING and getattr(np, func.__name__, None) is func and not set(kwargs) & tables.CHANGING
+        given = (*lent(args[:2]), *all_real(args[2:])) if is_reading else all_real(args)
+        named = lent(kwargs) if is_reading else all_real(kwargs)
+        return self._rs_room.plainly(func, *given, **named)
 
     def __getattr__(self, name: str) -> Any:
         from runsurge_dask.runner.arrays import calls
@@ -111,6 +116,18 @@ def all_real(value: Any) -> Any:
     if type(value) is dict:
         return {key: all_real(item) for key, item in value.items()}
     return real(value)
+
+
+def lent(value: Any) -> Any:
+    """The same for code that only reads them: they stay expressions."""
+    if type(value) in {list, tuple}:
+        return type(value)(map(lent, value))
+    if type(value) is dict:
+        return {key: lent(item) for key, item in value.items()}
+    if type(value) is not LazyArray:
+        return value
+    step = usable(value)
+    return lend(value._rs_room, step) if step is value._rs_step else step  # noqa: SLF001 - one room
 
 
 def usable(lazy: LazyArray) -> Any:

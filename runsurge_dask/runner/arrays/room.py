@@ -108,7 +108,7 @@ class Room:
 
     def work_out(self, wanted: list[Step], needed: Step | None = None) -> None:
         """Work out all rows of these steps, in the order of the script, with their warnings; living ones become plain arrays."""
-        wanted = [step for step in wanted if step.real is None]
+        wanted = [step for step in wanted if step.real is None and step.value is None]
         if not wanted:
             return
         known = {id(step) for step in wanted}
@@ -205,7 +205,9 @@ def real_of(room: Room, step: Step) -> Any:
     if step.real is None:
         if step.op == "held":
             return step.value
-        if step.is_view:
+        if step.value is not None:
+            step.real = step.value
+        elif step.is_view:
             step.real = _view(real_of(room, step.args[0]), step)
         elif step.op == "source":
             assert step.plainly is not None
@@ -216,6 +218,24 @@ def real_of(room: Room, step: Step) -> Any:
             whole_value(room, step)
         _show_views(room, step)
     return step.real
+
+
+def lend(room: Room, step: Step) -> Any:
+    """The array of a step for somebody who reads it and gives it back."""
+    if step.real is not None:
+        return step.real
+    if step.is_view:
+        return _view(lend(room, step.args[0]), step)
+    if step.value is None:
+        if step.op == "source":
+            assert step.plainly is not None
+            step.value = step.plainly()
+        else:
+            from runsurge_dask.runner.arrays.stage import whole_value
+
+            whole_value(room, step)
+            step.value, step.real = step.real, None
+    return step.value
 
 
 def _show_views(room: Room, step: Step) -> None:

@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import marshal
 import math
+import os
 import pickle
+import tempfile
 import time
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from runsurge_dask.runner.arrays.listening import listening
 from runsurge_dask.runner.arrays.nodes import Step, demands_of, flatten
 from runsurge_dask.runner.arrays.sums import joined, leaves_of, tree_of
-from runsurge_dask.runner.arrays.work import CODE
+from runsurge_dask.runner.arrays.work import CODE, answer_chunk
 from runsurge_dask.runner.conversation import Conversation
 from runsurge_dask.runner.escape import CannotShip, Escape
 
 if TYPE_CHECKING:
-    from runsurge_dask.runner.arrays.nodes import Entry
     from runsurge_dask.runner.arrays.room import Room
+    from runsurge_dask.runner.facts import SiteFacts
 
 BLOCK_BYTES = 1 << 18
 """Of the widest step: a few of them fit into the second cache of a core."""
-SHIPPING_SECONDS_PER_BYTE = 2e-9
-"""From a chunk child through its runner and the client to the driver."""
+WHOLE_FACTOR = 2.0
+"""Whole temporary arrays leave the cache and need new pages: measured 2.7 for a sum of exponentials over 160 MB."""
 FEWEST_ROWS = 8
 """Fewer rows make no chunks."""
-FREE_RUNS = 2
+SMALLEST_FILE_BYTES = 1 << 16
+SHARED_FOLDER = "/dev/shm"  # noqa: S108 - files there are memory
+FREE_RUNS = 1
 """An expression that is asked about more often is worked out whole, and kept."""
 _CODE = marshal.dumps(compile(CODE, "<array stage>", "exec"))
 
@@ -39,11 +44,42 @@ def whole_value(room: Room, step: Step) -> None:
         if rows is not None:
             room.give(step, rows)
             return
-    pieces = ask(room, step, ("keep",)) if room.is_open else None
-    if pieces is not None:
-        room.give(step, np.concatenate(pieces))
+    if room.is_open:
+        kept = _through_file(room, step) if _is_large(step) else _sent(room, step)
+        if kept is not None:
+            room.give(step, kept)
     if step.real is None:
         room.work_out([step], step)
+
+
+def _sent(room: Room, step: Step) -> Any:
+    pieces = ask(room, step, ("keep",))
+    return None if pieces is None else np.concatenate(pieces)
+
+
+def _is_large(step: Step) -> bool:
+    return not step.rows.is_filtered and bytes_of(step) >= SMALLEST_FILE_BYTES and os.path.isdir(SHARED_FOLDER)
+
+
+def _through_file(room: Room, step: Step) -> Any:
+    """The rows, which the chunks leave in memory that has a name."""
+    number, path = tempfile.mkstemp(prefix="runsurge-", dir=SHARED_FOLDER)
+    try:
+        if ask(room, step, ("keep",), (path, 0)) is None:
+            return None
+        array = np.empty((step.rows.length, *step.meta.shape[1:]), dtype=step.meta.dtype)
+        with open(number, "rb", closefd=False) as file:
+            bare: Any = array.reshape(-1).view(np.uint8)
+            file.readinto(bare)
+        return array
+    finally:
+        os.close(number)
+        os.remove(path)
+
+
+def bytes_of(step: Step) -> int:
+    """The size of its array, if no row is left out."""
+    return int(step.meta.nbytes // max(len(step.meta), 1) * step.rows.length)
 
 
 def _is_small(step: Step) -> bool:
@@ -51,46 +87,66 @@ def _is_small(step: Step) -> bool:
     return not step.rows.is_filtered and step.rows.length < FEWEST_ROWS
 
 
-def ask(room: Room, step: Step, how: tuple[Any, ...]) -> list[Any] | None:
-    """What blocks of rows give of an expression, in order; None where NumPy has to do it."""
+def ask(room: Room, step: Step, how: tuple[Any, ...], into: tuple[str, int] | None = None) -> list[Any] | None:
+    """What blocks of rows give of an expression, in order; None where NumPy has to do it.
+
+    `into` is a file, and the offset at which its rows begin, into which the chunks write them.
+    """
     facts = room.site()
     if facts is None:
+        return None
+    if not room.is_forced and step.value is not None:
         return None
     if not room.is_forced and step.runs >= FREE_RUNS and how != ("keep",):
         return None
     entries, roots, steps = flatten([step])
     block = _block_rows(steps)
-    seconds = None if room.is_forced else _seconds_per_row(room, step, how, min(block, step.rows.length))
+    seconds = None if room.is_forced else _seconds_per_row(room, step, min(block, step.rows.length))
     request = {"op": "propose", "site": facts.site, "source": "items", "start": 0, "end": step.rows.length, "seconds_per_unit": seconds}
     proposal, _ = room.runtime.ask({**request, "needs_index": False, "is_asked_for": False})
-    if "cuts" not in proposal:
+    job = {"entries": entries, "roots": roots, "how": how, "block": block, "width": math.prod(step.meta.shape[1:]), "errors": np.geterr()}
+    job["into"] = None if into is None else (*into, bytes_of(step) // step.rows.length, step.meta.dtype)
+    tree = tree_of(0, step.rows.length * job["width"], len(proposal.get("cuts", (0, 1))) - 1) if how == ("tree",) else None
+    chunks = _chunks(room, job, steps, tree, proposal.get("cuts", [0, step.rows.length]))
+    if "cuts" in proposal:
+        given = _in_chunks(room, facts, job, chunks, sorted({each.line for each in steps if each.line} | {facts.line}))
+    else:
+        given = _here(job, chunks)
+    if given is None:
         room.settle()
         return None
-    held = room.held_of(steps)
-    width, tree = math.prod(step.meta.shape[1:]), None
-    if how == ("tree",):
-        tree = tree_of(0, step.rows.length * width, len(proposal["cuts"]) - 1)
-        spans = list(leaves_of(tree))
-        chunks = [{**_chunk(entries, roots, held, a // width, -(-(a + n) // width)), "span": (a, n)} for a, n in spans]
-    else:
-        chunks = [_chunk(entries, roots, held, start, end) for start, end in pairwise(proposal["cuts"]) if end > start]
-    job = {"entries": entries, "roots": roots, "how": how, "block": block, "width": width, "errors": np.geterr()}
-    lines = sorted({each.line for each in steps if each.line} | {facts.line})
+    room.note_settled(steps)
+    step.runs += 1
+    return given if tree is None else [room.plainly(joined, tree, iter(given))]
+
+
+def _chunks(room: Room, job: dict[str, Any], steps: list[Step], tree: Any, cuts: list[int]) -> list[dict[str, Any]]:
+    held, width = room.held_of(steps), job["width"]
+    if tree is None:
+        return [_chunk(job, held, start, end) for start, end in pairwise(cuts) if end > start]
+    return [{**_chunk(job, held, a // width, -(-(a + n) // width)), "span": (a, n)} for a, n in leaves_of(tree)]
+
+
+def _in_chunks(room: Room, facts: SiteFacts, job: dict[str, Any], chunks: list[dict[str, Any]], lines: list[int]) -> list[Any] | None:
     room.runtime.busy = True
     try:
         answers = Conversation(room.runtime, facts).run(_CODE, pickle.dumps(job, 5), chunks, lines, lambda _: None)
     except (CannotShip, Escape) as refusal:
         room.runtime.tell({"op": "decline", "site": facts.site, "reason": refusal.reason})
-        answers = None
+        return None
     finally:
         room.runtime.busy = False
-    if answers is None:
-        room.settle()
-        return None
-    room.note_settled(steps)
-    step.runs += 1
-    given = [part for answer in answers for part in answer["given"]]
-    return given if tree is None else [room.plainly(joined, tree, iter(given))]
+    return [part for answer in answers for part in answer["given"]]
+
+
+def _here(job: dict[str, Any], chunks: list[dict[str, Any]]) -> list[Any] | None:
+    """The same work in this process: block by block it is quicker than with whole temporary arrays."""
+    with listening() as heard:
+        try:
+            given = [part for chunk in chunks for part in answer_chunk(job, chunk)]
+        except (Exception, Escape):
+            return None
+    return None if heard else given
 
 
 def _block_rows(steps: list[Step]) -> int:
@@ -98,19 +154,17 @@ def _block_rows(steps: list[Step]) -> int:
     return int(max(1, BLOCK_BYTES // max(widest, 1)))
 
 
-def _seconds_per_row(room: Room, step: Step, how: tuple[Any, ...], rows: int) -> float:
-    """What one row costs here, less what sending it back would."""
+def _seconds_per_row(room: Room, step: Step, rows: int) -> float:
+    """What one row would cost if the script's own temporary arrays were made of it."""
     begun = time.perf_counter()
-    value = room.rows_of(step, 0, rows)
-    seconds = (time.perf_counter() - begun) / rows
-    shipped = value.nbytes / rows if value is not None and how == ("keep",) else 0.0
-    return max(0.0, seconds - shipped * SHIPPING_SECONDS_PER_BYTE)
+    room.rows_of(step, 0, rows)
+    return (time.perf_counter() - begun) / rows * WHOLE_FACTOR
 
 
-def _chunk(entries: list[Entry], roots: list[int], held: dict[int, tuple[int, Any]], start: int, end: int) -> dict[str, Any]:
-    demands = demands_of(entries, roots, (start, end))
+def _chunk(job: dict[str, Any], held: dict[int, tuple[int, Any]], start: int, end: int) -> dict[str, Any]:
+    demands = demands_of(job["entries"], job["roots"], (start, end))
     pieces = {}
-    for (op, args, _, _), wanted in zip(entries, demands, strict=True):
+    for (op, args, _, _), wanted in zip(job["entries"], demands, strict=True):
         if op == "held":
             first, last = min(a for a, _ in wanted), max(b for _, b in wanted)
             pieces[args[0]] = (first, held[args[0]][1][first:last])

@@ -38,7 +38,18 @@ REDUCTIONS = frozenset(
     {"sum", "mean", "min", "max", "amin", "amax", "any", "all", "std", "var", "prod", "argmax", "argmin", "count_nonzero"}
 )
 COUNTS = frozenset({"histogram", "bincount"})
-SINKS = frozenset({"save"})
+READING = frozenset(
+    {
+        "save", "savez", "savez_compressed", "savetxt", "convolve", "correlate", "median", "percentile", "quantile", "unique", "sort",
+        "argsort", "cumsum", "cumprod", "array_equal", "allclose", "dot", "vdot", "inner", "outer", "matmul", "nansum", "nanmean",
+        "nanstd", "nanvar", "nanmin", "nanmax", "nanmedian", "nanpercentile", "average", "corrcoef", "cov", "polyfit", "trapezoid",
+        "concatenate", "stack", "vstack", "hstack", "column_stack", "tile", "repeat", "roll", "pad", "histogram2d", "array2string",
+        "array_repr", "array_str", "nonzero", "argwhere", "ptp", "lexsort", "intersect1d", "union1d", "setdiff1d", "kron", "cross",
+    }
+)  # fmt: skip
+"""They neither change nor keep what they are given, and give nothing that lies in its memory."""
+CHANGING = frozenset({"out", "overwrite_input"})
+"""Arguments that make a function change an array that it was given."""
 
 METHODS = frozenset(
     {"astype", "clip", "round", "copy", "sum", "mean", "min", "max", "any", "all", "std", "var", "prod", "argmax", "argmin", "cumsum"}

@@ -5,6 +5,7 @@ Blocks are small enough for the temporary arrays of a long expression to stay in
 
 from __future__ import annotations
 
+import os
 import pickle
 from typing import TYPE_CHECKING, Any
 
@@ -32,19 +33,40 @@ def run_job(blob: bytes, records: Any) -> dict[str, Any]:
     """
     (chunk,) = records
     job = pickle.loads(blob)  # noqa: S301 - our own driver made it
-    with np.errstate(**job["errors"]):
-        if job["how"] == ("tree",):
-            given = [_sum(job, chunk)]
-        else:
-            given = [part for start, end in _blocks(chunk, job["block"]) for part in _block(job, chunk["held"], start, end)]
+    given = answer_chunk(job, chunk)
     records.count = chunk["end"] - chunk["start"]
     if Journal.current.entries:
         raise Escape("it warns")
     if shadows._State.files:  # noqa: SLF001 - a stage over arrays gives all or nothing
         raise Escape("it writes files")
-    if job["how"] == ("keep",) and len(given) > 1:
-        given = [np.concatenate(given)]
     return {"given": given}
+
+
+def answer_chunk(job: Mapping[str, Any], chunk: Mapping[str, Any]) -> list[Any]:
+    """What the rows of a chunk give, in order."""
+    with np.errstate(**job["errors"]):
+        if job["how"] == ("tree",):
+            return [_sum(job, chunk)]
+        if job["into"] is not None:
+            return _write(job, chunk)
+        given = [part for start, end in _blocks(chunk, job["block"]) for part in _block(job, chunk["held"], start, end)]
+    return [np.concatenate(given)] if job["how"] == ("keep",) and len(given) > 1 else given
+
+
+def _write(job: Mapping[str, Any], chunk: Mapping[str, Any]) -> list[Any]:
+    path, offset, row_bytes, dtype = job["into"]
+    with shadows.writing_back(path) as file:
+        for start, end in _blocks(chunk, job["block"]):
+            (value,) = _block(job, chunk["held"], start, end)
+            if value.dtype != dtype or value.nbytes != (end - start) * row_bytes:
+                raise Escape("a chunk's rows are of another type than the first rows")
+            bare: Any = np.ascontiguousarray(value).reshape(-1).view(np.uint8)
+            content = memoryview(bare)
+            place = offset + start * row_bytes
+            while content:
+                written = os.pwrite(file, content, place)
+                content, place = content[written:], place + written
+    return []
 
 
 def _sum(job: Mapping[str, Any], chunk: Mapping[str, Any]) -> Any:
