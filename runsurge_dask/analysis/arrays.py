@@ -199,6 +199,9 @@ class _Flow:
         for node in ast.walk(self.tree):
             if isinstance(node, _STATEMENTS):
                 parts = [node] if not hasattr(node, "body") else [getattr(node, "test", None) or node.iter]  # type: ignore[union-attr]
+                if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name) and node.target.id in self.names:
+                    yield node, SplitKind.ROWS
+                    continue
                 inner = [each for part in parts for each in ast.walk(part) if isinstance(each, ast.expr) and self.may_be(each)]
                 if inner:
                     reduces = any(isinstance(each, ast.Call) and _called(each) in knowledge.REDUCTIONS for each in inner)

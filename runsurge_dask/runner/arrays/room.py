@@ -74,6 +74,18 @@ class Room:
         file = os.path.abspath(place[0])
         return self.facts.get((file, self.lines[file, place[1]]))
 
+    def site_of(self, step: Step) -> SiteFacts | None:
+        """The site of the statement that a step, or one below it, was written in."""
+        if step.place is not None:
+            return self.facts.get((os.path.abspath(step.place[0]), step.line))
+        return next((found for found in map(self.site_of, step.below()) if found is not None), None)  # type: ignore[arg-type]
+
+    def unsettled_before(self, step: Step) -> list[Step]:
+        """What might have warned before a step that might warn itself."""
+        if not any(not each.is_quiet for each in flatten([step])[2]):
+            return []
+        return [each for each in self.unsettled if each.number < step.number]
+
     def enter(self, step: Step) -> None:
         """Take note of a new step."""
         self.steps += 1

@@ -49,7 +49,7 @@ def whole_value(room: Room, step: Step) -> None:
         if kept is not None:
             room.give(step, kept)
     if step.real is None:
-        room.work_out([step], step)
+        room.work_out([*room.unsettled_before(step), step], step)
 
 
 def _sent(room: Room, step: Step) -> Any:
@@ -92,7 +92,7 @@ def ask(room: Room, step: Step, how: tuple[Any, ...], into: tuple[str, int] | No
 
     `into` is a file, and the offset at which its rows begin, into which the chunks write them.
     """
-    facts = room.site()
+    facts = room.site() or room.site_of(step)
     if facts is None:
         return None
     if not room.is_forced and step.value is not None:
@@ -115,7 +115,8 @@ def ask(room: Room, step: Step, how: tuple[Any, ...], into: tuple[str, int] | No
     if given is None:
         room.settle()
         return None
-    room.note_settled(steps)
+    seen = demands_of(entries, roots, (0, step.rows.length))
+    room.note_settled([each for each, wanted in zip(steps, seen, strict=True) if wanted == [(0, each.rows.length)]])
     step.runs += 1
     return given if tree is None else [room.plainly(joined, tree, iter(given))]
 
