@@ -24,7 +24,7 @@ LOOKING_AROUND = frozenset(
     {
         "exec", "eval", "compile", "globals", "locals", "vars", "inspect", "_getframe", "__main__", "gc", "settrace", "setprofile", "pdb",
         "breakpoint", "set_numeric_ops", "seterrcall", "code", "dill", "weakref", "threading", "concurrent",
-        "asyncio", "_thread",
+        "asyncio", "_thread", "modules",
     }
 )  # fmt: skip
 """Who spells one of these might meet a name's value without asking for it."""
@@ -37,7 +37,7 @@ _COMPARED = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 _BOUND_DUNDERS = frozenset(
     f"__{side}{name}__" for side in ("", "r") for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor")
 ) | {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__array_ufunc__", "__array_function__"}
-_STATEMENTS = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return, ast.Assert, ast.If, ast.While, ast.For)
+_STATEMENTS = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return, ast.Assert, ast.If, ast.While)
 REASONS = {SplitKind.ROWS: "each row of the array is worked out by itself", SplitKind.REDUCE: "partial results are joined"}
 
 
@@ -198,7 +198,7 @@ class _Flow:
         """Statements in which one is made or asked about."""
         for node in ast.walk(self.tree):
             if isinstance(node, _STATEMENTS):
-                parts = [node] if not hasattr(node, "body") else [getattr(node, "test", None) or node.iter]  # type: ignore[union-attr]
+                parts = [node] if not hasattr(node, "body") else [node.test]  # type: ignore[union-attr]
                 if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name) and node.target.id in self.names:
                     yield node, SplitKind.ROWS
                     continue

@@ -115,7 +115,7 @@ def _source(room: Room, reader: Any, length: int, plainly: Callable[[], Any], ma
     step.is_quiet = True
     step.plainly = plainly
     if isinstance(reader, FileRows):
-        room.watched.add(reader.path)
+        room.watched.add(reader.stamp[2:])
     return wrap(room, step)
 
 
@@ -143,11 +143,17 @@ def watch_files(room: Room) -> None:
             return
         if not room.watched or room.is_off or (event == "open" and not is_writing(arguments)):
             return
-        if event in RUNNING or any(_names(value) in room.watched for value in arguments if isinstance(value, str | bytes | os.PathLike)):
+        names = [value for value in arguments if isinstance(value, str | bytes | os.PathLike)]
+        if event in RUNNING or any(is_watched(room, name) for name in names):
             room.settle()
 
     sys.addaudithook(hook)
 
 
-def _names(value: Any) -> str:
-    return os.path.abspath(os.fsdecode(value))
+def is_watched(room: Room, path: Any) -> bool:
+    """Whether this is a name of a file that is still to be read."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return False
+    return (status.st_ino, status.st_dev) in room.watched

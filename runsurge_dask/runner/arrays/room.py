@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from runsurge_dask.runner.facts import SiteFacts
     from runsurge_dask.runner.sites import Runtime
 
+_OUR_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MOST_UNSETTLED = 400
 """A script with more expressions that nobody has asked for is worked out as written."""
 
@@ -43,8 +44,8 @@ class Room:
         self.unsettled: list[Step] = []
         self.owners: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self.steps = 0
-        self.watched: set[str] = set()
-        """Files that are still to be read."""
+        self.watched: set[tuple[int, ...]] = set()
+        """Files that are still to be read, by their numbers: a file may have several names."""
 
     @property
     def is_open(self) -> bool:
@@ -182,7 +183,7 @@ class Room:
 def pass_on(heard: list[warnings.WarningMessage], place: tuple[str, int, dict[str, Any]] | None) -> None:
     """Give these warnings at their own places: a line of NumPy's, or of the script."""
     for each in heard:
-        module = _numpy_module(each.filename)
+        module = None if each.filename.startswith(_OUR_FOLDER) else _module_of(each.filename)
         if module is not None:
             registry = vars(module).setdefault("__warningregistry__", {})
             warnings.warn_explicit(each.message, each.category, each.filename, each.lineno, module.__name__, registry)
@@ -192,10 +193,9 @@ def pass_on(heard: list[warnings.WarningMessage], place: tuple[str, int, dict[st
             warnings.warn_explicit(each.message, each.category, file, line, names.get("__name__"), registry)
 
 
-def _numpy_module(file: str) -> types.ModuleType | None:
-    """NumPy's own file, where it is the place of a warning."""
-    modules = [module for name, module in list(sys.modules.items()) if name.startswith("numpy")]
-    return next((module for module in modules if getattr(module, "__file__", "") == file), None)
+def _module_of(file: str) -> types.ModuleType | None:
+    """Whose file is the place of a warning: one of NumPy's, or the script's where it has been given its place already."""
+    return next((module for module in list(sys.modules.values()) if getattr(module, "__file__", "") == file), None)
 
 
 class _Whole(Evaluation):

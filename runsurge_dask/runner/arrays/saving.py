@@ -11,6 +11,7 @@ import numpy as np
 from runsurge_dask.runner.arrays import stage
 from runsurge_dask.runner.arrays.lazy import MISSING, usable
 from runsurge_dask.runner.arrays.nodes import Step
+from runsurge_dask.runner.arrays.opening import is_watched
 from runsurge_dask.runner.frames.writing import is_plain_place, put_in_place
 from runsurge_dask.runner.standins import is_stand_in
 
@@ -27,7 +28,7 @@ def save(room: Room, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return MISSING
     step = usable(args[1])
     path = os.path.abspath(args[0] if args[0].endswith(".npy") else args[0] + ".npy")
-    if not isinstance(step, Step) or step.rows.is_filtered or step.value is not None or path in room.watched or not is_plain_place(path):
+    if not isinstance(step, Step) or step.rows.is_filtered or step.value is not None or is_watched(room, path) or not is_plain_place(path):
         return MISSING
     shape = (step.rows.length, *step.meta.shape[1:])
     if stage.bytes_of(step) < SMALLEST_BYTES or not room.is_open:
