@@ -10,9 +10,21 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _EVERYTHING = ("always", None, Warning, None, 0)
+
+
+def before_any(prepare: Callable[[], None]) -> None:
+    """Let this be done before a warning is shown, whoever gives it."""
+    module: Any = warnings
+    show = module._showwarnmsg_impl  # noqa: SLF001 - the last step before the words
+
+    def show_in_order(message: Any) -> None:
+        prepare()
+        show(message)
+
+    module._showwarnmsg_impl = show_in_order  # noqa: SLF001
 
 
 @contextlib.contextmanager

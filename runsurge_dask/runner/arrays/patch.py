@@ -17,10 +17,12 @@ def install(runtime: Runtime, *, is_strict: bool, is_exact: bool) -> None:
     facts = {(os.path.abspath(site.file), site.line): site for site in runtime.sites.values() if site.form == "array"}
     if not facts:
         return
+    from runsurge_dask.runner.arrays.listening import before_any
     from runsurge_dask.runner.arrays.opening import watch_files
     from runsurge_dask.runner.arrays.room import Room
 
     runtime.arrays = Room(runtime, facts, first_lines({file for file, _ in facts}))
     runtime.arrays.is_strict = is_strict or any(entry[0] == "error" for entry in warnings.filters)
     runtime.arrays.is_exact = runtime.arrays.is_exact or is_exact
+    before_any(runtime.arrays.settle_warnings)
     watch_files(runtime.arrays)
