@@ -9,6 +9,7 @@ import tokenize
 import types
 from typing import TYPE_CHECKING
 
+from runsurge_dask.analysis.arrays import follow_arrays, writes_bytes, writes_errors
 from runsurge_dask.analysis.blocks import blocks_of
 from runsurge_dask.analysis.frames import classify_frames
 from runsurge_dask.analysis.hints import hints_of, hold_against
@@ -68,6 +69,9 @@ def build_program(source: str, path: str) -> Program:
     for name, (file, module, is_package) in trees.items():
         rewritten, facts = rewrite(module, file, mentions, len(sites))
         sites.extend(hold_against(hints, found) for found in facts)
+        if name == "__main__":
+            rewritten, facts = follow_arrays(module, rewritten, file, len(sites) + 1)
+            sites.extend(facts)
         codes[name] = ModuleCode(
             name=name, file=file, rewritten=_compile(rewritten, file), plain=_compile(module, file), is_package=is_package
         )
@@ -84,6 +88,8 @@ def build_program(source: str, path: str) -> Program:
         imports=frozenset(name for module in every for name in imported_names(module)),
         entry=_entry_of(tree, path),
         is_seeding=any(_seeds(module) for module in every),
+        is_writing_errors=writes_errors(every),
+        is_writing_bytes=writes_bytes(every),
         is_looking_into_caches=any(
             isinstance(n, ast.Attribute) and n.attr.startswith("cache_") for module in every for n in ast.walk(module)
         ),

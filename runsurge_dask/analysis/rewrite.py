@@ -14,6 +14,7 @@ import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from runsurge_dask.analysis.arrays import runtime_call
 from runsurge_dask.analysis.divided import divided_body, is_ahead_of
 from runsurge_dask.analysis.expressions import called_name as _called_name
 from runsurge_dask.analysis.expressions import (
@@ -140,7 +141,7 @@ class _Rewriter(ast.NodeTransformer):
             return _closed_at_last(_opened(node, facts))
         node.body = [statement for group in groups for statement in group]
         if facts.kind in _UNCUT:
-            node.iter = _call("plain", [node.iter], node.iter)
+            node.iter = runtime_call("plain", [node.iter], node.iter)
             return [node]
         return _opened(node, facts)
 
@@ -213,7 +214,7 @@ class _Rewriter(ast.NodeTransformer):
             written.append(_lambda(_as_partial(node, form), node))
         if near is None:
             near = node.args[0] if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.ListComp) else node
-        return _call("comp", [ast.copy_location(ast.Constant(number), node), iterable, *written], near)
+        return runtime_call("comp", [ast.copy_location(ast.Constant(number), node), iterable, *written], near)
 
 
 GENERATOR_PREFIX = "__rs_g"
@@ -258,17 +259,7 @@ def _as_partial(node: ast.expr, form: str) -> ast.expr:
     assert isinstance(node, ast.Call)
     copied = copy.deepcopy(node)
     key = next((k.value for k in copied.keywords if k.arg == "key"), ast.copy_location(ast.Constant(None), node))
-    return _call("extreme", [ast.copy_location(ast.Name(form, ast.Load()), node), copied.args[0], key], node)
-
-
-def _call(method: str, arguments: list[ast.expr], near: ast.AST) -> ast.expr:
-    function = ast.Attribute(ast.Name("__runsurge__", ast.Load()), method, ast.Load())
-    call = ast.Call(function, arguments, [])
-    for node in (call, function, function.value):
-        ast.copy_location(node, near)
-    for part in (function, function.value):
-        part.end_lineno, part.end_col_offset = part.lineno, part.col_offset + 1  # a method call reports its name's last line
-    return call
+    return runtime_call("extreme", [ast.copy_location(ast.Name(form, ast.Load()), node), copied.args[0], key], node)
 
 
 def _leaves_from_else(loop: ast.For) -> bool:

@@ -121,6 +121,8 @@ class Session:
                 "main": program.main.rewritten,
                 "doc": program.doc,
                 "imports": sorted(program.imports),
+                "writes_errors": program.is_writing_errors,
+                "writes_bytes": program.is_writing_bytes,
                 "sites": {facts.site: facts for facts in program.sites},
                 "modules": {code.name: (code.file, code.rewritten, code.is_package) for code in program.modules},
                 "pairs": [(code.rewritten, code.plain) for code in codes],

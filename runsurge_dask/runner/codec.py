@@ -29,6 +29,7 @@ from cloudpickle import cloudpickle
 
 from runsurge_dask.runner.escape import CannotShip, Escape, Hidden
 from runsurge_dask.runner.sinks import CaptureSink, SinkSet
+from runsurge_dask.runner.standins import real
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -77,6 +78,7 @@ class EnvironmentPickler(cloudpickle.Pickler):  # type: ignore[misc]
             self.persistent_id = self._stand_in_id
 
     def _stand_in_id(self, obj: object) -> object:
+        obj = real(obj)
         if id(obj) not in self._stand_ins:
             return None
         local = self._stand_ins[id(obj)]
@@ -200,11 +202,11 @@ def reachable_mutables(  # noqa: C901 - one walk, with the kinds of objects it m
     waiting = list(roots)
     seen: set[int] = set()
     while waiting:
-        obj = waiting.pop()
+        obj = real(waiting.pop())
         kind = type(obj)
         if kind in ATOMIC or id(obj) in seen or obj is skipped:
             continue
-        if (kind is list or kind is tuple) and set(map(type, obj)) <= ATOMIC:  # type: ignore[call-overload]
+        if (kind is list or kind is tuple) and set(map(type, obj)) <= ATOMIC:
             if kind is list or with_tuples:
                 found.add(id(obj))
             continue

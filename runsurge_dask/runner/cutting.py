@@ -230,7 +230,7 @@ class Cutting:
             try:
                 answer, results = wire.receive(channel)
             except BaseException:  # Ctrl-C while chunks run: the conversation must end in order before the script hears of it
-                _abandon(channel)
+                abandon(channel)
                 raise
             try:
                 if needs_index and index != spec["index"]:
@@ -250,7 +250,7 @@ class Cutting:
             try:
                 yield answer
             except GeneratorExit:  # the rest of a divided loop has left it
-                _abandon(channel)
+                abandon(channel)
                 raise
         wire.receive(channel)
         self._note_progress(index)
@@ -348,7 +348,7 @@ class Cutting:
         return specs, blobs
 
 
-def _abandon(channel: socket.socket) -> None:
+def abandon(channel: socket.socket) -> None:
     """End the conversation about a stage from our side."""
     wire.send(channel, {"op": "stop", "reason": "interrupted"})
     while True:

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from cloudpickle import register_pickle_by_value
 
 from runsurge_dask.runner import files, idioms, sources, wire
+from runsurge_dask.runner.arrays import patch as arrays
 from runsurge_dask.runner.files import OutputFiles
 from runsurge_dask.runner.frames import patch
 from runsurge_dask.runner.sites import Runtime
@@ -51,9 +52,12 @@ def drive(channel: socket.socket) -> int:
     runtime.main = main  # type: ignore[attr-defined]
     failed = True
     try:
-        exec(marshal.loads(program["main"]), vars(main))  # noqa: S102, S302 - the user's script is what we are here to run
         entry = header["entry"]
-        result = _call_entry(main, entry) if entry else None
+        try:
+            exec(marshal.loads(program["main"]), vars(main))  # noqa: S102, S302 - the user's script is what we are here to run
+            result = _call_entry(main, entry) if entry else None
+        finally:
+            _settle_arrays(runtime)
         failed, status = False, 0
         if entry:
             _print_result(result)
@@ -70,6 +74,12 @@ def drive(channel: socket.socket) -> int:
     with contextlib.suppress(OSError):
         runtime.tell({"op": "finished", "status": status})
     return status
+
+
+def _settle_arrays(runtime: Runtime) -> None:
+    """Give the warnings of array expressions that nobody has asked for."""
+    if runtime.arrays is not None and not isinstance(sys.exc_info()[1], KeyboardInterrupt):
+        runtime.arrays.settle_warnings()
 
 
 def _count_interrupts() -> None:
@@ -115,6 +125,7 @@ def _prepare(header: Mapping[str, Any], program: Mapping[str, Any], runtime: Run
     sources.install()
     idioms.install(runtime, program["imports"])
     patch.install(runtime)
+    arrays.install(runtime, is_strict=program["writes_errors"], is_exact=program["writes_bytes"])
     _hide_our_frames()
     _leave_room_for_our_frames()
     _set_blas_threads()

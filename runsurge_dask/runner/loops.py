@@ -12,6 +12,7 @@ from runsurge_dask.runner.escape import CannotShip
 from runsurge_dask.runner.facts import GROWING_IN_PLACE, Merge, SiteFacts
 from runsurge_dask.runner.files import SourceFile
 from runsurge_dask.runner.selecting import select
+from runsurge_dask.runner.standins import real
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -163,7 +164,7 @@ def _is_container(value: Any) -> bool:
 
 def _get_place(names: Mapping[str, Any], place: str) -> Any:
     first, *rest = place.split(".")
-    value = names[first]
+    value = real(names[first])
     for name in rest:
         value = getattr(value, name)
     return value

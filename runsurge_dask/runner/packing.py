@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runsurge_dask.runner.codec import HIDDEN, EnvironmentPickler, reachable_mutables
 from runsurge_dask.runner.escape import CannotShip
 from runsurge_dask.runner.sinks import SinkSet
+from runsurge_dask.runner.standins import real
 from runsurge_dask.runner.surroundings import surroundings
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def pack_stage(
     environments: list[Mapping[str, Any]] = []
     data: list[Any] = []
     for operation in operations:
-        names = {name: operation.names[name] for name in operation.facts.free if name in operation.names}
+        names = {name: real(operation.names[name]) for name in operation.facts.free if name in operation.names}
         for name, value in names.items():
             if id(value) in grown and not grown[id(value)][1]:
                 raise CannotShip(f"`{name}` is another name for `{grown[id(value)][0]}`, which grows here")

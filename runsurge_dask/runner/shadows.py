@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from runsurge_dask.runner.escape import Escape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _open = io.open
 _STOPPED = frozenset(
@@ -104,6 +104,20 @@ def _noticing(ask: Callable[..., Any], *, is_folder: bool) -> Callable[..., Any]
         return ask(path, *args, **kwargs)
 
     return noticed
+@contextlib.contextmanager
+def writing_back(path: str) -> Iterator[int]:
+    """A file that the driver has made for the rows of a stage; only the driver says whether they count."""
+    _State.opening = True
+    try:
+        number = os.open(path, os.O_WRONLY)
+    except OSError as error:
+        raise Escape(f"its results have no place ({error})") from None
+    finally:
+        _State.opening = False
+    try:
+        yield number
+    finally:
+        os.close(number)
 
 
 def _shadowed_open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:

@@ -32,12 +32,14 @@ from runsurge_dask.runner.files import SourceFile
 from runsurge_dask.runner.loops import Loop
 from runsurge_dask.runner.reductions import extreme
 from runsurge_dask.runner.sources import Source, add_describer
+from runsurge_dask.runner.standins import is_stand_in, real
 
 if TYPE_CHECKING:
     import socket
     import types
     from collections.abc import Callable, Mapping
 
+    from runsurge_dask.runner.arrays.room import Room
 FORCED_TURNS = 40
 """With a forced chunk count, how often one site is cut before it is left alone."""
 TINY_CALLS = 30
@@ -57,6 +59,8 @@ class Runtime:
         self.busy = False
         self.captured: dict[int, Loop | None] = {}
         """Frames of generators whose consumer can take over their loop, and the loop once it is reached."""
+        self.arrays: Room | None = None
+        """Arrays that are expressions still, where the script may have some."""
         self._turns: dict[int, int] = {}
         self._spent: dict[int, float] = {}
         self._is_off: set[int] = set()
@@ -82,6 +86,26 @@ class Runtime:
         return Expression(self, self.sites[site], iterable, as_written, partial).evaluate()
 
     extreme = staticmethod(extreme)
+    real = staticmethod(real)
+
+    def array(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """A call that may make an array whose rows each chunk can make for itself."""
+        if self.arrays is not None:
+            from runsurge_dask.runner.arrays.lazy import MISSING
+            from runsurge_dask.runner.arrays.opening import open_source
+
+            found = open_source(self.arrays, function, args, kwargs)
+            if found is not MISSING:
+                return found
+        return function(*args, **kwargs)
+
+    def peek(self, value: Any) -> Any:
+        """The value of an expression that is printed and then gone: few rows of it need not become an array of the script's."""
+        if self.arrays is not None and is_stand_in(value):
+            from runsurge_dask.runner.arrays.indexing import few_rows
+
+            return few_rows(value)
+        return value
 
     def is_closed(self, site: int) -> bool:
         """Whether this site is not to be looked at now: nested in another, in a thread or a process of the user's, or never worth it."""

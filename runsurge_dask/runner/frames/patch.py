@@ -37,7 +37,7 @@ def install(runtime: Runtime) -> None:
     if not facts:
         return
     runtime.frame_sites = facts  # type: ignore[attr-defined]
-    runtime.first_lines = _first_lines({file for file, _ in facts})  # type: ignore[attr-defined]
+    runtime.first_lines = first_lines({file for file, _ in facts})  # type: ignore[attr-defined]
     runtime.frame_sources = weakref.WeakSet()  # type: ignore[attr-defined]
     if "pandas" in sys.modules:
         _replace(runtime)
@@ -69,7 +69,7 @@ class _WhenImported(importlib.abc.MetaPathFinder):
         return spec
 
 
-def _first_lines(files: set[str]) -> dict[tuple[str, int], int]:
+def first_lines(files: set[str]) -> dict[tuple[str, int], int]:
     """For each line of the script the first line of its statement."""
     found: dict[tuple[str, int], int] = {}
     for file in files:
@@ -184,7 +184,7 @@ def _guard(runtime: Runtime) -> Any:
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event not in WATCHED and event not in RUNNING:
             return
-        if event != "open" or _is_writing(arguments):
+        if event != "open" or is_writing(arguments):
             _read_before(runtime, arguments, is_any=event in RUNNING)
 
     return hook
@@ -226,7 +226,8 @@ def _watched(runtime: Runtime, plain: Any) -> Any:
     return write
 
 
-def _is_writing(arguments: tuple[Any, ...]) -> bool:
+def is_writing(arguments: tuple[Any, ...]) -> bool:
+    """Whether a file is opened to be changed, as the audit hook hears of it."""
     _, mode, flags = arguments
     if isinstance(mode, str) and set(mode) & set("wax+"):
         return True

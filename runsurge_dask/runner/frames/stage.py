@@ -9,26 +9,20 @@ from __future__ import annotations
 import marshal
 import os
 import pickle
-import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from runsurge_dask.runner import wire
-from runsurge_dask.runner.codec import load_results
-from runsurge_dask.runner.commit import drop_files
-from runsurge_dask.runner.cutting import Cutting, Operation
+from runsurge_dask.runner.conversation import Conversation
 from runsurge_dask.runner.escape import CannotShip, Escape
 from runsurge_dask.runner.frames.joining import is_wider
 from runsurge_dask.runner.frames.needs import PARTIAL, needed_columns
 from runsurge_dask.runner.frames.nodes import Node, Rowset, all_nodes, evaluate
 from runsurge_dask.runner.frames.scan import stamp_of
 from runsurge_dask.runner.frames.work import CODE
-from runsurge_dask.runner.packing import dump, pack_stage
-from runsurge_dask.runner.sources import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,59 +38,6 @@ CHEAP_STAGES = 2
 ATTEMPTS = 3
 """How often a stage is tried with wider column types."""
 _CODE = marshal.dumps(compile(CODE, "<frame stage>", "exec"))
-
-
-class _Stage(Cutting):
-    """One conversation with the client about chunks of a table."""
-
-    def __init__(self, runtime: Runtime, facts: SiteFacts) -> None:
-        super().__init__(runtime, facts, None)
-        self.source = Source("items", items=[])
-
-    def run(self, job: dict[str, Any], chunks: list[dict[str, Any]], lines: list[int], accept: Callable[[list[Any]], None]) -> list[Any]:
-        """The answers of all chunks.
-
-        Raises:
-            Escape: one of them could not, or `accept` refused them.
-            CannotShip: nothing was handed out.
-        """
-        facts = replace(self.facts, code=_CODE, free=("__rs_job__",), form="frame")
-        operation = Operation(facts, {"__rs_job__": job}, _nothing)
-        blob, _ = pack_stage(self.runtime, self.known_source, self.iterable, [operation], is_lonely=False)
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        specs = [{"kind": "items", "start": n, "end": n + 1, "index": n, "wraps": []} for n in range(len(chunks))]
-        channel = self.runtime.channel
-        is_used = job["kind"] != "scan"
-        header = {"op": "run", "site": self.facts.site, "specs": specs, "lines": lines, "is_atomic": True, "is_used": is_used}
-        wire.send(channel, header, [blob, *(dump(self.runtime, [chunk]) for chunk in chunks)])
-        return self._answers(len(chunks), accept)
-
-    def _answers(self, count: int, accept: Callable[[list[Any]], None]) -> list[Any]:
-        channel = self.runtime.channel
-        found: list[Any] = []
-        try:
-            while len(found) < count:
-                answer, results = wire.receive(channel)
-                if answer["status"] != "ok":
-                    wire.receive(channel)
-                    raise Escape(answer["reason"])
-                try:
-                    found.append(load_results(results[0])["outputs"][0])
-                    accept(found)
-                except Escape as escape:
-                    drop_files(answer["files"]["written"])
-                    wire.send(channel, {"op": "stop", "reason": escape.reason})
-                    wire.receive(channel)
-                    raise
-                wire.send(channel, {"op": "next"})
-        except KeyboardInterrupt:
-            from runsurge_dask.runner.cutting import _abandon
-
-            _abandon(channel)
-            raise
-        wire.receive(channel)
-        return found
 
 
 def _types_of(report: dict[str, Any]) -> dict[str, str]:
@@ -138,10 +79,6 @@ def _wider_joins(nodes: list[Node], shapes: list[list[Any]]) -> list[Node]:
         if any(shape != found[0] for shape in found):
             return [node] if is_wider(node, found) else []
     return []
-
-
-def _nothing(outputs: Any) -> Any:
-    return outputs
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
@@ -284,7 +221,8 @@ class FrameSource:
         try:
             if stamp_of(os.stat(self.table.path)) != self.table.stamp:
                 raise Escape("the input file changed")
-            return _Stage(runtime, facts).run({**job, "table": self.table}, chunks, lines, accept)
+            whole_job = {**job, "table": self.table}
+            return Conversation(runtime, facts).run(_CODE, whole_job, chunks, lines, accept, is_used=job["kind"] != "scan")
         except CannotShip as refusal:
             runtime.tell({"op": "decline", "site": facts.site, "reason": refusal.reason})
         except Escape as escape:

@@ -24,7 +24,7 @@ def _to_csv(lazy: Any, path_or_buf: Any = None, *args: Any, **kwargs: Any) -> An
     if args or not isinstance(path_or_buf, str | os.PathLike) or not set(kwargs) <= tables.TEXT_ARGUMENTS or not _is_writable(lazy, kwargs):
         return MISSING
     path = os.path.abspath(os.fspath(path_or_buf))
-    if not _is_plain_place(path) or path == source_of(lazy).table.path:
+    if not is_plain_place(path) or path == source_of(lazy).table.path:
         return MISSING
     arguments = {key: value for key, value in kwargs.items() if key != "mode"}
     rows = node_of(lazy).rows
@@ -50,7 +50,8 @@ def _is_writable(lazy: Any, kwargs: dict[str, Any]) -> bool:
     return rows.is_of_source or rows.index == "own" or not kwargs.get("index", True)
 
 
-def _is_plain_place(path: str) -> bool:
+def is_plain_place(path: str) -> bool:
+    """Whether a file may be written there under another name first."""
     if path.lower().endswith(PACKED) or not os.path.isdir(os.path.dirname(path)) or os.path.islink(path):
         return False
     return not os.path.exists(path) or (os.path.isfile(path) and os.access(path, os.W_OK))
@@ -61,16 +62,21 @@ def _write(path: str, pieces: list[bytes]) -> None:
     try:
         with open(shadow, "wb") as file:
             file.writelines(pieces)
-        if os.path.exists(path):
-            with open(shadow, "rb") as source, open(path, "wb") as target:
-                shutil.copyfileobj(source, target)
-            os.remove(shadow)
-        else:
-            os.replace(shadow, path)
+        put_in_place(shadow, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.remove(shadow)
         raise
+
+
+def put_in_place(shadow: str, path: str) -> None:
+    """Let a finished file be the one of this name; one that is there keeps its identity."""
+    if os.path.exists(path):
+        with open(shadow, "rb") as source, open(path, "wb") as target:
+            shutil.copyfileobj(source, target)
+        os.remove(shadow)
+    else:
+        os.replace(shadow, path)
 
 
 def install() -> None:

@@ -1,0 +1,80 @@
+"""A stage that gives all or nothing: every chunk answers, or the driver works the whole out as written.
+
+Expressions over frames and arrays run in such stages. The job is one value, sent once to each child; every chunk is one more.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from runsurge_dask.runner import wire
+from runsurge_dask.runner.codec import load_results
+from runsurge_dask.runner.commit import drop_files
+from runsurge_dask.runner.cutting import Cutting, Operation, abandon
+from runsurge_dask.runner.escape import Escape
+from runsurge_dask.runner.packing import dump, pack_stage
+from runsurge_dask.runner.sources import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runsurge_dask.runner.facts import SiteFacts
+    from runsurge_dask.runner.sites import Runtime
+
+
+class Conversation(Cutting):
+    """One conversation with the client about chunks that all give an answer, or none does."""
+
+    def __init__(self, runtime: Runtime, facts: SiteFacts) -> None:
+        super().__init__(runtime, facts, None)
+        self.source = Source("items", items=[])
+
+    def run(
+        self, code: bytes, job: Any, chunks: list[Any], lines: list[int], accept: Callable[[list[Any]], None], *, is_used: bool = True
+    ) -> list[Any]:
+        """The answers of all chunks.
+
+        Raises:
+            Escape: one of them could not, or `accept` refused them.
+            CannotShip: nothing was handed out.
+        """
+        facts = replace(self.facts, code=code, free=("__rs_job__",), form="frame")
+        operation = Operation(facts, {"__rs_job__": job}, _nothing)
+        blob, _ = pack_stage(self.runtime, self.known_source, self.iterable, [operation], is_lonely=False)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        specs = [{"kind": "items", "start": n, "end": n + 1, "index": n, "wraps": []} for n in range(len(chunks))]
+        channel = self.runtime.channel
+        header = {"op": "run", "site": self.facts.site, "specs": specs, "lines": lines, "is_atomic": True, "is_used": is_used}
+        wire.send(channel, header, [blob, *(dump(self.runtime, [chunk]) for chunk in chunks)])
+        return self._answers(len(chunks), accept)
+
+    def _answers(self, count: int, accept: Callable[[list[Any]], None]) -> list[Any]:
+        channel = self.runtime.channel
+        found: list[Any] = []
+        try:
+            while len(found) < count:
+                answer, results = wire.receive(channel)
+                if answer["status"] != "ok":
+                    wire.receive(channel)
+                    raise Escape(answer["reason"])
+                try:
+                    found.append(load_results(results[0])["outputs"][0])
+                    accept(found)
+                except Escape as escape:
+                    drop_files(answer["files"]["written"])
+                    wire.send(channel, {"op": "stop", "reason": escape.reason})
+                    wire.receive(channel)
+                    raise
+                wire.send(channel, {"op": "next"})
+        except KeyboardInterrupt:
+            abandon(channel)
+            raise
+        wire.receive(channel)
+        return found
+
+
+def _nothing(outputs: Any) -> Any:
+    return outputs
