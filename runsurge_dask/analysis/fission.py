@@ -27,7 +27,6 @@ from runsurge_dask.knowledge.calls import (
     CLOCK_CALLS,
     FILE_MAKERS,
     FILE_TESTS,
-    LOOKING_ATTRIBUTES,
     LOOKING_CALLS,
     LOOKING_METHODS,
     NAMESPACE_CALLS,
@@ -128,6 +127,7 @@ class _Divider:
     def divided(self) -> Fission:
         """What goes ahead of what, whether that is worth anything or not."""
         refuse_targets(self.loop, self.assigned)
+        refuse_shared_names(self.assigned, [ast.copy_location(ast.Expr(self.loop.iter), self.loop)], self.scope)
         self._refuse_the_whole()
         found = Fission([self._goes_ahead(s) for s in self.body], [False] * len(self.body), body=self.body)
         self._settle(found)
@@ -139,7 +139,7 @@ class _Divider:
         Raises:
             Carried: the rest may change what the part ahead reads.
         """
-        if not any(found.ahead) or all(found.ahead) or not self._is_work(found):
+        if all(found.ahead) or not self._is_work(found):
             return False
         self._refuse_changed_surroundings(found)
         self._name(found)
@@ -229,9 +229,7 @@ class _Divider:
 
     def _is_work(self, found: Fission) -> bool:
         ahead = [s for s, is_ahead in zip(self.body, found.ahead, strict=True) if is_ahead]
-        source = self.loop.iter
-        makes_rows = isinstance(source, ast.Call) and isinstance(source.func, ast.Name) and source.func.id in self.scope.mentions.bodies
-        return makes_rows or any(isinstance(n, _WORK) for s in ahead for n in ast.walk(s))
+        return self.scope.mentions.may_generate(self.loop.iter) or any(isinstance(n, _WORK) for s in ahead for n in ast.walk(s))
 
     def _refuse_changed_surroundings(self, found: Fission) -> None:
         """Refuse a rest that may change what the part ahead reads, where the text tells."""
@@ -310,7 +308,7 @@ def _is_look(node: ast.AST, above: dict[int, ast.AST]) -> bool:
             return function in LOOKING_METHODS and all(k.arg != "out" for k in keywords)
         case ast.Attribute(attr=attribute, ctx=ast.Load()) as read:
             is_called = isinstance(above[id(read)], ast.Call) and above[id(read)].func is read  # type: ignore[attr-defined]
-            return attribute in (LOOKING_METHODS if is_called else LOOKING_ATTRIBUTES)
+            return not is_called or attribute in LOOKING_METHODS
     return False
 
 

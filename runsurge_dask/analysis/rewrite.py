@@ -175,6 +175,14 @@ class _Rewriter(ast.NodeTransformer):
         ast.copy_location(call.func, node)
         return ast.copy_location(call, node)
 
+    def visit_Starred(self, node: ast.Starred) -> ast.AST:
+        """`f(*(... for ...))` takes all rows before anything else happens."""
+        if isinstance(node.value, ast.GeneratorExp) and isinstance(node.ctx, ast.Load) and "list" not in self.shadowed:
+            listed = ast.Call(ast.copy_location(ast.Name("list", ast.Load()), node.value), [node.value], [])
+            node.value = self.expression(ast.copy_location(listed, node.value), "list", node.value)
+            return node
+        return self.generic_visit(node)
+
     def visit_Call(self, node: ast.Call) -> ast.AST:
         form = consumed_form(node, self.shadowed)
         if form in REDUCING_BUILTINS or form == "candidates":

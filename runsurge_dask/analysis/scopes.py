@@ -26,6 +26,8 @@ class Mentions:
     loose_classes: set[str] = field(default_factory=set)
     """Classes that are handed about as values: any name may then stand for one of them."""
 
+    genexps: set[str] = field(default_factory=set)
+    """Names that may stand for a generator expression."""
     imported: set[str] = field(default_factory=set)
     """Names that imports bind anywhere in the program."""
     seen: Seen = field(default_factory=dict)
@@ -58,7 +60,9 @@ class Mentions:
         for name in [t.id for t in node.targets if isinstance(t, ast.Name)]:
             self.table.setdefault(name, set()).update(mentioned(node.value))
             for inner in ast.walk(node.value):
-                if isinstance(inner, ast.Lambda):
+                if isinstance(inner, ast.GeneratorExp):
+                    self.genexps.add(name)
+                if isinstance(inner, ast.Lambda | ast.GeneratorExp):
                     self.around.setdefault(name, set()).update((n, _owner(n, above)) for n in read_names([inner]))
 
     def looks_at_frames(self, tree: ast.Module) -> bool:
@@ -89,6 +93,14 @@ class Mentions:
         """Whether this code, or a function that it may call, asks for the identity of values."""
         functions = [f for name in self.reachable(names) for f in self.bodies.get(name, ())]
         return any(_asks_identity(inner) for node in (*nodes, *functions) for inner in ast.walk(node))
+
+    def may_generate(self, iterable: ast.expr) -> bool:
+        """Whether this may be a generator of the script's own, whose loop a consumer can take over."""
+        spelled = mentioned(iterable)
+        if any(isinstance(node, ast.GeneratorExp) for node in ast.walk(iterable)):
+            return True
+        functions = [f for name in self.reachable(spelled) for f in self.bodies.get(name, ())]
+        return bool(spelled & self.genexps) or any(isinstance(n, ast.Yield | ast.YieldFrom) for f in functions for n in own_nodes(f.body))
 
     def spelled_in_code(self, names: set[str]) -> set[str]:
         """What functions and lambdas reachable from these names mention, and not how plain values were once made."""

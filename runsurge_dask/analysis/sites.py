@@ -37,6 +37,8 @@ def _prove_loop(loop: ast.For, scope: Scope) -> Verdict:
     body = loop.body
     if is_structural(loop.iter):
         raise Carried(loop, "a loop over a few constants is structure, not data")
+    seen = [*body, ast.copy_location(ast.Expr(loop.iter), loop)]
+    """A generator that feeds the loop runs between its rows."""
     refuse_frames(body, scope)
     assigned = bound_names([loop.target, *body])
     refuse_targets(loop, assigned)
@@ -48,7 +50,7 @@ def _prove_loop(loop: ast.For, scope: Scope) -> Verdict:
         accumulator = _explain((name,), loop, scope)
         if isinstance(accumulator, Growth):
             raise Carried(accumulator.trouble or loop, f"`{name}` carries a value from one row to the next")
-        refuse_onlookers((name,), body, scope)
+        refuse_onlookers((name,), seen, scope)
         accumulators.append(accumulator)
         payload |= set(accumulator.payload)
     shared = _shared_growth(loop, scope, assigned)
@@ -59,13 +61,13 @@ def _prove_loop(loop: ast.For, scope: Scope) -> Verdict:
         accumulator = _explain(place, loop, scope)
         if isinstance(accumulator, Growth):
             raise Carried(accumulator.trouble or loop, f"`{'.'.join(place)}` is changed, and what the change does depends on earlier rows")
-        refuse_onlookers(place, body, scope)
+        refuse_onlookers(place, seen, scope)
         accumulators.append(accumulator if len(place) == 1 else replace(accumulator, is_shared=True))
     accumulators.extend(shared)
     refuse_payload_reads(payload, body, accumulators)
     names = {a.place for a in accumulators if "." not in a.place}
     others = assigned - names
-    refuse_shared_names(others, body, scope)
+    refuse_shared_names(others, seen, scope)
     if yields:
         accumulators.append(Accumulator(place="", local="__rs_yields", merge=Merge.YIELD))
     free = read_names(body) - others - names

@@ -64,8 +64,6 @@ LOOKING_METHODS = frozenset({
 })  # fmt: skip
 """Methods, and functions of libraries, of the same kind."""
 
-LOOKING_ATTRIBUTES = frozenset({"shape", "size", "ndim", "dtype"})
-
 CLOCK_CALLS = frozenset({"time", "time_ns", "perf_counter", "monotonic", "process_time", "now", "utcnow", "today"})
 """Calls whose answers must come in the order of the rows."""
 

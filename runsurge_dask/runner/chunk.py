@@ -159,7 +159,10 @@ def _holds_plain_values(value: Any) -> bool:
         return True
     if type(value) in {list, tuple, dict}:
         return set(map(type, value.values() if type(value) is dict else value)) <= ATOMIC
-    return type(value).__module__ == "numpy" and not value.dtype.hasobject
+    if type(value).__module__ == "numpy":
+        return not value.dtype.hasobject
+    is_plain = type(value).__getattribute__ is object.__getattribute__ and hasattr(value, "__dict__")
+    return is_plain and set(map(type, vars(value).values())) <= ATOMIC
 
 
 def _user_modules(watched: Mapping[str, Any]) -> dict[str, types.ModuleType]:

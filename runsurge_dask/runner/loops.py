@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from runsurge_dask.runner.accumulators import check_join, join, starting_value
 from runsurge_dask.runner.cutting import TOKEN, Cutting, Operation
 from runsurge_dask.runner.escape import CannotShip
-from runsurge_dask.runner.facts import GROWING_IN_PLACE, Merge, SiteFacts
+from runsurge_dask.runner.facts import GROWING_IN_PLACE, Accumulator, Merge, SiteFacts
 from runsurge_dask.runner.files import SourceFile
 from runsurge_dask.runner.selecting import select
 from runsurge_dask.runner.standins import real
+from runsurge_dask.runner.tables import table_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from runsurge_dask.runner.sites import Runtime
 
@@ -62,6 +63,9 @@ class Loop(Cutting):
         self.names = {**frame.f_globals, **frame.f_locals}
         yields = any(fact.merge is Merge.YIELD for fact in self.facts.accumulators)
         is_awaited = yields and self._frame in self.runtime.captured
+        if yields and not is_awaited:
+            self.decline("its consumer takes its rows one by one, and may change what it reads")
+            return {}
         try:
             operation = self.prepare()
         except (CannotShip, KeyError, AttributeError) as refusal:
@@ -112,6 +116,7 @@ class Loop(Cutting):
         accumulators = self.facts.accumulators
         for fact in accumulators:
             self.values[fact.local] = self.yields if fact.merge is Merge.YIELD else _get_place(self.names, fact.place)
+        _refuse_aliases(accumulators, self.values)
         starts = {fact.local: starting_value(fact, self.values[fact.local]) for fact in accumulators}
         grown = {id(self.values[f.local]): (f.local, f.is_shared) for f in accumulators if _is_container(self.values[f.local])}
         return Operation(self.facts, self.names, self._plan, starts, grown)
@@ -156,6 +161,18 @@ class Loop(Cutting):
             self.bound.update(payload)
 
         return deed
+
+
+def _refuse_aliases(accumulators: Iterable[Accumulator], values: Mapping[str, Any]) -> None:
+    """Refuse values that grow under two names, or inside of each other: their parts would be joined in the wrong order."""
+    met: set[int] = set()
+    for fact in accumulators:
+        value = values[fact.local]
+        if fact.merge in GROWING_IN_PLACE and _is_container(value):
+            own = list(table_ids(value, fact.paths)) if fact.merge is Merge.TREE else [id(value)]
+            if met & set(own) or len(set(own)) != len(own):
+                raise CannotShip(f"what grows as `{fact.place}` can be reached in another way, too")
+            met |= set(own)
 
 
 def _is_container(value: Any) -> bool:

@@ -140,6 +140,15 @@ def _join_entry(paths: tuple[Path, ...], table: Any, key: Any, part: Any) -> Non
         table[key] = join_scalar(Accumulator(place="", local="", merge=leaf), table[key], part)
 
 
+def table_ids(value: Any, paths: tuple[Path, ...]) -> Iterator[int]:
+    """The ids of a table and of the tables and collections in it, each as often as it can be reached."""
+    if isinstance(value, dict | list | set):
+        yield id(value)
+    if _leaf(paths) is None and isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from table_ids(inner, _below(paths, key))
+
+
 def require_neutral_entries(fact: Accumulator, table: Any) -> None:
     """Escape if an entry that a function of the script makes could not be made anew in every chunk.
 
