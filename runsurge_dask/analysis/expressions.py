@@ -109,7 +109,8 @@ def classify_expression(node: ast.expr, scope: Scope) -> Verdict:
                 case ast.Call(func=ast.Name(id="super")) | ast.Name(id="__class__"):
                     raise Carried(inner, "it refers to its own class")
         holder, name, index = slot_of(node)
-        if is_structural(get_slot(holder, name, index)):
+        rows = get_slot(holder, name, index)
+        if is_structural(rows) and not any(isinstance(n, ast.Name) for e in getattr(rows, "elts", ()) for n in ast.walk(e)):
             raise Carried(node, "a few constants are structure, not data")
         statement = ast.Expr(node)
         ast.copy_location(statement, node)

@@ -149,8 +149,11 @@ class Block:
 
 def require_still(read: tuple[Any, ...], held: tuple[Any, ...], looked_into: tuple[Any, ...]) -> None:
     """Escape unless what a row reads next is what it would have been after the part that carries has had the row."""
-    is_plain = {type(value) for value in read} <= ATOMIC
-    if not is_plain and not ({type(value) for value in held} <= ATOMIC and all(map(_holds_plain_values, looked_into))):
+    if {type(value) for value in read} <= ATOMIC:
+        return
+    within = reachable_mutables([*held, *(value for value in looked_into if not _holds_plain_values(value))])
+    own = reachable_mutables(read)
+    if within is None or own is None or within & own:
         raise Escape("a row may be changed before all that can go ahead is done")
 
 
@@ -161,8 +164,9 @@ def _holds_plain_values(value: Any) -> bool:
         return set(map(type, value.values() if type(value) is dict else value)) <= ATOMIC
     if type(value).__module__ == "numpy":
         return not value.dtype.hasobject
-    is_plain = type(value).__getattribute__ is object.__getattribute__ and hasattr(value, "__dict__")
-    return is_plain and set(map(type, vars(value).values())) <= ATOMIC
+    if "__getattribute__" in {name for kind in type(value).__mro__[:-1] for name in vars(kind)} or not hasattr(value, "__dict__"):
+        return False
+    return set(map(type, vars(value).values())) <= ATOMIC
 
 
 def _user_modules(watched: Mapping[str, Any]) -> dict[str, types.ModuleType]:
