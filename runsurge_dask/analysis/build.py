@@ -88,6 +88,7 @@ def build_program(source: str, path: str) -> Program:
         imports=frozenset(name for module in every for name in imported_names(module)),
         entry=_entry_of(tree, path),
         is_seeding=any(_seeds(module) for module in every),
+        is_seeing_decimals=mentions.sees_decimals,
         is_writing_errors=writes_errors(every),
         is_writing_bytes=writes_bytes(every),
         is_looking_into_caches=any(

@@ -170,7 +170,7 @@ def facts_of_expression(number: int, node: ast.expr, form: str, scope: Scope) ->
         facts,
         code=expression_code(node, form, scope),
         free=tuple(sorted(verdict.free)),
-        compares_identity=scope.mentions.compares_identity([node], mentioned(node)),
+        compares_identity=scope.mentions.compares_identity,
     )
 
 

@@ -153,6 +153,8 @@ class _Divider:
                     raise Carried(node, "it gives rows, or waits, in the middle")
                 case ast.Global() | ast.Nonlocal() | ast.Import() | ast.ImportFrom():
                     raise Carried(node, "it binds names of another scope")
+        if self.scope.mentions.sees_decimals:
+            raise Carried(self.loop, "the program may change the context of decimal arithmetic")
         spelled = {n for m in self.mentions for n in m}
         spelled |= self.scope.mentions.spelled_in_code(spelled)
         if spelled & NAMESPACE_CALLS:

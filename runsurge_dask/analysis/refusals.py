@@ -23,6 +23,8 @@ def _refuse_reaching_functions(body: list[ast.stmt], scope: Scope) -> None:
     spelled = {name for statement in body for name in mentioned(statement)}
     for name in sorted(scope.mentions.attributes(spelled) & REACHING_CALLS):
         raise Carried(body[0], f"a function called here may use `{name}`")
+    if scope.mentions.asks_ids(body, spelled):
+        raise Carried(body[0], "it asks for the ids of objects")
 
 
 def refuse_frames(body: list[ast.stmt], scope: Scope) -> None:

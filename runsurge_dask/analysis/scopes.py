@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runsurge_dask.analysis.names import SCOPES, Seen, bound_names, carried_reads, function_reads, own_nodes, parameter_names, read_names
-from runsurge_dask.knowledge.calls import FRAME_CALLS
+from runsurge_dask.knowledge.calls import DECIMAL_CONTEXTS, FRAME_CALLS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 @dataclass(slots=True)
@@ -26,6 +26,12 @@ class Mentions:
     loose_classes: set[str] = field(default_factory=set)
     """Classes that are handed about as values: any name may then stand for one of them."""
 
+    sees_decimals: bool = False
+    """The program looks at the context of decimal arithmetic, or changes it."""
+    compares_identity: bool = False
+    """The program asks whether two values are the same object."""
+    bound: set[str] = field(default_factory=set)
+    """Every name that is bound by assignment, or is a parameter, somewhere."""
     genexps: set[str] = field(default_factory=set)
     """Names that may stand for a generator expression."""
     imported: set[str] = field(default_factory=set)
@@ -38,6 +44,10 @@ class Mentions:
         """Take in one module."""
         self.classes.update(node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
         self.loose_classes |= set(_values(tree)) & self.classes
+        self.sees_decimals |= bool(mentioned(tree) & DECIMAL_CONTEXTS)
+        self.compares_identity |= any(map(_asks_identity, ast.walk(tree)))
+        self.bound |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+        self.bound |= {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
         self.imported |= bound_names(node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
         self._enter(tree, ())
 
@@ -89,10 +99,12 @@ class Mentions:
         reachable = self.reachable(names)
         return {name for function in reachable for name, of in self.around.get(function, ()) if of in {owner, ""}}
 
-    def compares_identity(self, nodes: list[ast.AST], names: set[str]) -> bool:
-        """Whether this code, or a function that it may call, asks for the identity of values."""
+    def asks_ids(self, nodes: Iterable[ast.AST], names: set[str]) -> bool:
+        """Whether this code, or a function that it may call, asks `id()`: in another process the answer is another one."""
+        if "id" in self.bound:
+            return False
         functions = [f for name in self.reachable(names) for f in self.bodies.get(name, ())]
-        return any(_asks_identity(inner) for node in (*nodes, *functions) for inner in ast.walk(node))
+        return any(isinstance(n, ast.Name) and n.id == "id" for node in (*nodes, *functions) for n in ast.walk(node))
 
     def may_generate(self, iterable: ast.expr) -> bool:
         """Whether this may be a generator of the script's own, whose loop a consumer can take over."""
@@ -136,7 +148,7 @@ def _values(tree: ast.Module) -> Iterator[str]:
 
 def _asks_identity(node: ast.AST) -> bool:
     match node:
-        case ast.Call(func=ast.Name(id="id")):
+        case ast.Name(id="id", ctx=ast.Load()):
             return True
         case ast.Compare(left=left, ops=ops, comparators=[*others]) if any(isinstance(op, ast.Is | ast.IsNot) for op in ops):
             return not any(isinstance(side, ast.Constant) for side in (left, *others))

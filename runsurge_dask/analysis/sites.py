@@ -178,7 +178,7 @@ def facts_of_loop(number: int, loop: ast.For, scope: Scope) -> tuple[SiteFacts, 
     facts = SiteFacts(
         site=number, file=scope.file, line=loop.lineno, form="for", kind=verdict.kind, reason=verdict.reason, label=label_of(loop)
     )
-    compares = scope.mentions.compares_identity(list(loop.body), {name for s in loop.body for name in mentioned(s)})
+    compares = scope.mentions.compares_identity
     if verdict.kind is SplitKind.WHOLE or is_structural(loop.iter):
         return facts, None
     fission = divide(loop, scope, is_proved=verdict.kind is not SplitKind.FOLD and all(_is_known(a, scope) for a in verdict.accumulators))

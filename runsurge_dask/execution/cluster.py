@@ -5,6 +5,7 @@ distributed is imported when the first stage is run, not before: a script that i
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import select
@@ -42,7 +43,8 @@ class EmbeddedCluster:
 
         self._scratch = tempfile.TemporaryDirectory(prefix="runsurge-")
 
-        logging.getLogger("distributed").setLevel(logging.ERROR)
+        for name in ("distributed", "asyncio"):  # standard error is the script's; what matters to it is raised here
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         settings: dict[str, Any] = {
             "temporary_directory": self._scratch.name, "distributed.worker.memory.target": False, "distributed.worker.memory.spill": False,
             "distributed.worker.memory.pause": False, "distributed.worker.memory.terminate": False,
@@ -52,7 +54,7 @@ class EmbeddedCluster:
         self._config = dask.config.set(settings)
         self._cluster = LocalCluster(
             processes=False, n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", memory_limit=0,
-            silence_logs=logging.ERROR
+            silence_logs=logging.CRITICAL
         )
         self.client = Client(self._cluster, set_as_default=False)
         self.slots = [RunnerSlot(host) for _ in range(workers)]
@@ -67,7 +69,7 @@ class EmbeddedCluster:
 
     def wait(self, future: Any, channel: socket.socket) -> bool:
         """Wait for a future; False where the driver spoke (or died) first."""
-        future.add_done_callback(lambda _: os.write(self._wake_write, b"."))
+        future.add_done_callback(self._wake)
         watched: list[Any] = [self.wake_read, channel]
         while not future.done():
             ready, _, _ = select.select(watched, [], [])
@@ -75,6 +77,10 @@ class EmbeddedCluster:
                 return False
             os.read(self.wake_read, 4096)
         return True
+
+    def _wake(self, _: object) -> None:
+        with contextlib.suppress(OSError):  # the pipe is closed at the end
+            os.write(self._wake_write, b".")
 
     def stop(self, futures: list[Any]) -> list[str]:
         """Cancel what has not been asked for yet; returns the files that chunks of this stage have held back."""

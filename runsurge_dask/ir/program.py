@@ -68,6 +68,8 @@ class Program:
     """Somewhere a global random generator gets a seed."""
     is_looking_into_caches: bool = False
     """Somewhere the hits of a cached function are asked for, or the cache is emptied."""
+    is_seeing_decimals: bool = False
+    """It looks at the context of decimal arithmetic, or changes it."""
     is_writing_errors: bool = False
     """Somewhere standard error is written to, or warnings are looked at."""
     is_writing_bytes: bool = False

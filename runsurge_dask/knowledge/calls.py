@@ -79,3 +79,6 @@ FILE_MAKERS = frozenset({
     "symlink", "run", "system", "Popen", "check_call", "check_output", "call", "flush", "truncate", "NamedTemporaryFile", "mkstemp"
 })  # fmt: skip
 """Calls that may make a file, change one, or take one away."""
+
+DECIMAL_CONTEXTS = frozenset({"getcontext", "setcontext", "localcontext", "DefaultContext", "BasicContext", "ExtendedContext"})
+"""What shows or sets how decimal numbers are rounded, for the whole process."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import marshal
+import math
 import pickle
 import resource
 import sys
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from runsurge_dask.runner import shadows, wire
 from runsurge_dask.runner.accumulators import build_start, finished_value
 from runsurge_dask.runner.codec import ATOMIC, EnvironmentPickler, EnvironmentUnpickler, dump_results, is_array_like, reachable_mutables
-from runsurge_dask.runner.confinement import capture_warnings, enter_surroundings, prepare_process, random_state
+from runsurge_dask.runner.confinement import capture_warnings, decimal_state, enter_surroundings, prepare_process, random_state
 from runsurge_dask.runner.escape import CARRIES, Escape
 from runsurge_dask.runner.facts import Merge
 from runsurge_dask.runner.records import read_chunk
@@ -45,7 +46,11 @@ def serve_chunks(channel: socket.socket) -> None:
         header, blobs = wire.receive(channel)
         if blobs[0]:
             stages.clear()
-            stages[header["stage"]] = Stage(blobs[0])
+            try:
+                stages[header["stage"]] = Stage(blobs[0])
+            except BaseException as error:  # what the script's own classes and modules do when they are made anew
+                wire.send(channel, {"status": "escape", "reason": _describe(error), "forget": True}, [])
+                continue
         answer, results = run_task(stages[header["stage"]], header["spec"], blobs[1])
         if answer["status"] != "ok":
             stages.clear()
@@ -61,6 +66,7 @@ class Stage:
         outer = marshal.loads(blob)  # noqa: S302 - our own client made it
         self.surroundings: dict[str, Any] = outer["surroundings"]
         self.seeded: bool = outer["seeded"]
+        self.sees_decimals: bool = outer["sees_decimals"]
         self.is_lonely: bool = outer["lonely"]
         self._environment: bytes = outer["environment"]
         self._operations: list[tuple[SiteFacts, bytes]] = pickle.loads(outer["operations"])  # noqa: S301 - our own client made it
@@ -79,7 +85,8 @@ class Stage:
         self.watched = {name: value for name, value in environment.items() if not _cannot_change(value)}
         self.stand_ins = {id(value): local for local, value in stand_ins.items() if type(value) not in ATOMIC}
         self.digest = self.take_digest()
-        found = reachable_mutables(self.watched.values())
+        compares = any(block.facts.compares_identity for block in self.blocks)
+        found = reachable_mutables(self.watched.values(), with_tuples=compares)
         self.mutables = None if found is None else found - set(self.stand_ins)
 
     def take_digest(self) -> bytes:
@@ -151,8 +158,8 @@ def require_still(read: tuple[Any, ...], held: tuple[Any, ...], looked_into: tup
     """Escape unless what a row reads next is what it would have been after the part that carries has had the row."""
     if {type(value) for value in read} <= ATOMIC:
         return
-    within = reachable_mutables([*held, *(value for value in looked_into if not _holds_plain_values(value))])
-    own = reachable_mutables(read)
+    within = reachable_mutables([*held, *(value for value in looked_into if not _holds_plain_values(value))], with_code=False)
+    own = reachable_mutables(read, with_code=False)
     if within is None or own is None or within & own:
         raise Escape("a row may be changed before all that can go ahead is done")
 
@@ -215,12 +222,15 @@ def _run(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire
     known = _known_objects(stage, spec, items)
     before = _flat_rows(items)
     randomness = random_state() if stage.seeded else None
+    decimals = decimal_state() if stage.sees_decimals else ""
     counter = _Counting(read_chunk(spec, items))
     with warnings.catch_warnings():
         capture_warnings(stage.surroundings["warning_filters"])
         outputs = _call(stage, spec, counter)
     if stage.seeded and random_state() != randomness:
         raise Escape("it draws from a random generator that the script seeds")
+    if stage.sees_decimals and decimal_state() != decimals:
+        raise Escape("it changes the context of decimal arithmetic")
     if stage.take_digest() != stage.digest:
         raise Escape(CARRIES)
     changed = _changed_items(items, items_blob, before, spec)
@@ -280,7 +290,9 @@ def _known_objects(stage: Stage, spec: Mapping[str, Any], items: Any) -> dict[in
     """Objects that the driver has: by id, how it finds them, or None where a result must not hold them."""
     if stage.mutables is None:
         raise Escape("too many objects around it to tell whether results share them")
-    known: dict[int, object] = dict.fromkeys(stage.mutables)
+    known: dict[int, object] = {**dict.fromkeys(stage.mutables), id(math.nan): ("nan", "math")}
+    if "numpy" in sys.modules:
+        known[id(sys.modules["numpy"].nan)] = ("nan", "numpy")
     if type(items).__module__ == "numpy":
         known[id(items)] = None
     if not isinstance(items, list | tuple) or set(map(type, items)) <= ATOMIC:

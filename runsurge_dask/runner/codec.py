@@ -22,6 +22,7 @@ import pickle
 import re
 import sys
 import types
+import weakref
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +104,8 @@ class EnvironmentPickler(cloudpickle.Pickler):  # type: ignore[misc]
             return _rebuild_lru_cache, (obj.__wrapped__, obj.cache_parameters())
         if isinstance(obj, types.GeneratorType):
             raise CannotShip("a generator is tied to its process")
+        if _pickles_in_its_own_way(type(obj)):
+            raise CannotShip("a value around it says itself what of it is copied")
         if type(obj).__name__ == "memmap" and is_array_like(obj) and obj.mode == "r" and isinstance(obj.base, mmap.mmap):
             order = "C" if obj.flags.c_contiguous else "F"
             return type(obj), (obj.filename, obj.dtype, "r", obj.offset, obj.shape, order)
@@ -141,10 +144,49 @@ class ResultPickler(cloudpickle.Pickler):  # type: ignore[misc]
             raise Escape("a result holds an open file")
         if isinstance(obj, types.GeneratorType | io.IOBase):
             raise Escape("a result is tied to its process")
+        if isinstance(obj, BaseException) and (obj.__traceback__ or obj.__cause__ or obj.__context__):
+            raise Escape("a result is an exception that was raised")
+        if _pickles_in_its_own_way(type(obj)):
+            raise Escape("a result says itself what of it is copied")
         reduced = super().reducer_override(obj)
         if isinstance(obj, types.FunctionType | type) and reduced is not NotImplemented:
             raise Escape("a result holds a function or class of the script")
         return reduced
+
+
+def _pickles_in_its_own_way(kind: type) -> bool:
+    """Whether a class of the script's own decides what of its objects is pickled."""
+    known = _own_ways.get(kind)
+    if known is None:
+        known = _own_ways[kind] = _has_own_ways(kind)
+    return known
+
+
+_own_ways: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
+
+
+def _has_own_ways(kind: type) -> bool:
+    return any(
+        name in vars(base) and getattr(vars(base)[name], "__module__", "") == base.__module__
+        for base in kind.__mro__
+        if base in cloudpickle._DYNAMIC_CLASS_TRACKER_BY_CLASS  # noqa: SLF001
+        or base.__module__ == "__main__"
+        or getattr(sys.modules.get(base.__module__), "__runsurge__", None) is not None
+        for name in _OWN_WAYS
+    )
+
+
+_OWN_WAYS = frozenset({"__getstate__", "__setstate__", "__reduce__", "__reduce_ex__", "__getnewargs__", "__getnewargs_ex__"})
+
+
+def _has_another_order(found: Any) -> bool:
+    """Whether a set made anew from this one gives its elements in another order: that shows how it grew."""
+    if all(type(element) is str for element in found):
+        return False  # the order of texts differs from run to run
+    again: set[Any] = set()
+    for element in found:
+        again.add(element)
+    return list(again) != list(found)
 
 
 class _AliasingResultPickler(ResultPickler):
@@ -153,6 +195,8 @@ class _AliasingResultPickler(ResultPickler):
         self._known = known
 
     def persistent_id(self, obj: object) -> object:
+        if type(obj) in {set, frozenset} and _has_another_order(obj):
+            raise Escape("a result is a set whose order shows how it grew")
         if id(obj) in self._known:
             reference = self._known[id(obj)]
             if reference is None:
@@ -173,7 +217,7 @@ def dump_results(value: object, known: Mapping[int, object] = types.MappingProxy
         Escape: it holds something that a copy cannot stand for.
     """
     file = io.BytesIO()
-    pickler = _AliasingResultPickler(file, known) if known else ResultPickler(file)
+    pickler = _AliasingResultPickler(file, known)
     try:
         pickler.dump(value)
     except Escape:
@@ -185,18 +229,26 @@ def dump_results(value: object, known: Mapping[int, object] = types.MappingProxy
 
 def load_results(blob: bytes, resolve: Callable[[Any], object] | None = None) -> Any:
     """Unpickle results in the process that owns the script's state."""
+
+    def own(reference: Any) -> object:
+        if reference[0] == "nan":
+            return sys.modules[reference[1]].nan
+        if resolve is None:
+            raise pickle.UnpicklingError(f"nobody knows {reference}")
+        return resolve(reference)
+
     unpickler = pickle.Unpickler(io.BytesIO(blob))
-    if resolve is not None:
-        unpickler.persistent_load = resolve  # type: ignore[method-assign]
+    unpickler.persistent_load = own  # type: ignore[method-assign]
     return unpickler.load()
 
 
-def reachable_mutables(  # noqa: C901 - one walk, with the kinds of objects it may pass by
-    roots: Iterable[object], skipped: object = None, *, with_tuples: bool = False
+def reachable_mutables(  # noqa: C901, PLR0912 - one walk, with the kinds of objects it may pass by
+    roots: Iterable[object], skipped: object = None, *, with_tuples: bool = False, with_code: bool = True
 ) -> set[int] | None:
     """Ids of the mutable objects that user data reach from `roots`; None if there are too many to look at.
 
-    Library modules and classes are not entered: results cannot hold their inside by accident. `skipped` is not, either.
+    Library modules and classes are not entered: results cannot hold their inside by accident. `skipped` is not, either, nor
+    are functions and classes of the script's without `with_code`.
     """
     found: set[int] = set()
     waiting = list(roots)
@@ -205,6 +257,8 @@ def reachable_mutables(  # noqa: C901 - one walk, with the kinds of objects it m
         obj = real(waiting.pop())
         kind = type(obj)
         if kind in ATOMIC or id(obj) in seen or obj is skipped:
+            if kind is float and obj != obj:  # noqa: PLR0124 - a not-a-number is in a list only if it is the very object
+                found.add(id(obj))
             continue
         if (kind is list or kind is tuple) and set(map(type, obj)) <= ATOMIC:
             if kind is list or with_tuples:
@@ -213,6 +267,8 @@ def reachable_mutables(  # noqa: C901 - one walk, with the kinds of objects it m
         seen.add(id(obj))
         if len(seen) > _REACHABLE_LIMIT:
             return None
+        if not with_code and isinstance(obj, types.FunctionType | types.MethodType | type):
+            continue
         if isinstance(obj, types.ModuleType) or kind in _FROZEN or _is_library_class(obj):
             continue
         if isinstance(obj, types.FunctionType) and cloudpickle._should_pickle_by_reference(obj):  # noqa: SLF001

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import random
@@ -53,6 +54,12 @@ def enter_surroundings(surroundings: Mapping[str, Any]) -> None:
     sys.argv = list(surroundings["argv"])
     sys.path[:] = surroundings["path"]
     sys.setrecursionlimit(surroundings["recursion_limit"])
+    if surroundings["decimal"] is not None:
+        decimal = importlib.import_module("decimal")
+        settings = dict(surroundings["decimal"])
+        for name in ("flags", "traps"):
+            settings[name] = [getattr(decimal, signal_name) for signal_name in settings[name]]
+        decimal.setcontext(decimal.Context(**settings))
     logging.root.setLevel(surroundings["log_levels"].get("", logging.WARNING))
     logging.root.handlers[:] = [_Forward()] if surroundings["has_log_handlers"] else []
     logging.Logger.callHandlers = _forward_record  # type: ignore[method-assign, assignment]
@@ -92,6 +99,12 @@ def random_state() -> Any:
         return random.getstate()
     name, keys, *rest = numpy.random.get_state()
     return random.getstate(), name, keys.tobytes(), rest
+
+
+def decimal_state() -> str:
+    """The context of decimal arithmetic, with the flags that were raised."""
+    decimal = sys.modules.get("decimal")
+    return repr(decimal.getcontext()) if decimal is not None else ""
 
 
 def capture_warnings(filters: Sequence[tuple[Any, ...]]) -> None:

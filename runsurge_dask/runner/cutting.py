@@ -269,7 +269,10 @@ class Cutting:
         may_be_written = facts.given and ((facts.makes_files and read - {self.known_source.path}) or OutputFiles.current.has(read))
         if written & read or may_be_written:
             raise Escape("it reads a file that an earlier row wrote, or may write")
-        content = load_results(results[0], self._resolve)
+        try:
+            content = load_results(results[0], self._resolve)
+        except Exception as error:  # a class of the script's whose objects cannot be made anew
+            raise Escape(f"a result cannot be made anew here ({error})") from None
         deeds = [operation.plan(part) for operation, part in zip(operations, content["outputs"], strict=True)]
         self._check_changes(content["changed"])
         return content, deeds

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from runsurge_dask.runner.codec import ATOMIC, is_array_like, reachable_mutables
 from runsurge_dask.runner.escape import CARRIES, CannotShip
 from runsurge_dask.runner.facts import Merge
-from runsurge_dask.runner.loops import Loop
+from runsurge_dask.runner.loops import Loop, names_in
 from runsurge_dask.runner.sources import SEQUENCES
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class DividedLoop(Loop):
         """Take the next chunk, or what is left to do as written; returns the names that the chunk before it left."""
         if self._stage is None:
             frame = sys._getframe(1)  # noqa: SLF001 - the only way to the names around the loop
-            self.names = {**frame.f_globals, **frame.f_locals}
+            self.names = names_in(frame)
             if self.facts.divided is not None and not self._carries():
                 return self.bound
             try:
@@ -67,7 +67,7 @@ class DividedLoop(Loop):
         self._begun = time.perf_counter()
         if answer is None:
             self.is_ahead = self.pending = False
-            self._stream = self.left
+            self._stream, self.names = self.left, {}
         else:
             self.is_ahead, self._answer = True, answer
             self._stream = self._rows(self.yields[:])
@@ -123,7 +123,9 @@ class DividedLoop(Loop):
             if any(fact.merge is not Merge.YIELD for fact in link.facts.accumulators):
                 raise CannotShip("a generator counts something while its consumer carries something")
         around = [value for link in links[:-1] for value in _values(link.operation.names, link.facts.free)]  # type: ignore[attr-defined]
-        ahead = reachable_mutables([*around, *_values(self.names, self.facts.free)])
+        source = links[0].known_source
+        kinds = [] if source.is_file or type(source.items) is range or is_array_like(source.items) else set(map(type, source.items))
+        ahead = reachable_mutables([*around, *_values(self.names, self.facts.free), *kinds])
         rest = reachable_mutables(_values(self.names, self.facts.rest))
         if ahead is None or rest is None:
             raise CannotShip("too many objects around it to tell whether its parts share them")
@@ -131,7 +133,6 @@ class DividedLoop(Loop):
             raise CannotShip("the part that carries can reach what the part ahead reads")
         if any(_moving_parts(link.iterable) & rest for link in links):
             raise CannotShip("the part that carries may move what the loop goes through")
-        source = links[0].known_source
         if not source.is_file and type(source.items) is not range:
             self._refuse_common_rows(source.items, rest)
 
@@ -141,7 +142,7 @@ class DividedLoop(Loop):
             return
         met: set[int] = set(rest)
         for row in items:
-            own = reachable_mutables([row])
+            own = reachable_mutables([row], with_code=False)
             if own is None or own & met:
                 raise CannotShip("its rows share an object that the part that carries may change")
             met |= own

@@ -21,6 +21,7 @@ import sys
 import threading
 import traceback
 import types
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from cloudpickle import register_pickle_by_value
@@ -70,7 +71,9 @@ def drive(channel: socket.socket) -> int:
     except BaseException:  # the top of the user's program: print it as the interpreter does
         _print_exception()
         status = 1
-    status = _finish(main, status, failed=failed)
+    holder = [main]
+    del main, runtime.main  # type: ignore[attr-defined]
+    status = _finish(holder, status, failed=failed)
     with contextlib.suppress(OSError):
         runtime.tell({"op": "finished", "status": status})
     return status
@@ -292,15 +295,22 @@ def _is_ours(code: types.CodeType) -> bool:
     return code.co_filename.startswith((_RUNNER_FOLDER, "<frozen runpy>")) or "".join(code.co_varnames[:1]).endswith("__rs_it")
 
 
-def _finish(main: types.ModuleType, status: int, *, failed: bool) -> int:
-    """Do what the interpreter does at its end, in its order."""
+def _finish(holder: list[types.ModuleType], status: int, *, failed: bool) -> int:
+    """Do what the interpreter does at its end, in its order; `holder` has the last reference to the script's module."""
     with contextlib.suppress(Exception):
         threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001
     atexit._run_exitfuncs()  # noqa: SLF001
     OutputFiles.current.finish(failed=failed)
-    for name in [n for n in vars(main) if not n.startswith("__")]:
-        vars(main)[name] = None
+    sys.modules.pop("__main__", None)
+    mark = _Mark()
+    vars(holder.pop())["__rs_mark"] = mark
+    left = weakref.ref(mark)
+    del mark
     gc.collect()
+    if left() is not None:  # something still holds the script's names
+        for names in [found for found in gc.get_referrers(left()) if type(found) is dict]:
+            names.update({name: None for name in names if not name.startswith("__")})
+        gc.collect()
     linecache.clearcache()
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -308,3 +318,7 @@ def _finish(main: types.ModuleType, status: int, *, failed: bool) -> int:
         except (OSError, ValueError):
             status = status or 120
     return status
+
+
+class _Mark:
+    """Lives as long as the names of the script."""

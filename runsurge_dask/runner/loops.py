@@ -16,6 +16,7 @@ from runsurge_dask.runner.standins import real
 from runsurge_dask.runner.tables import table_ids
 
 if TYPE_CHECKING:
+    import types
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from runsurge_dask.runner.sites import Runtime
@@ -38,13 +39,13 @@ class Loop(Cutting):
         self.names: Mapping[str, Any] = {}
         """What the names around the loop stood for when its chunks were handed out."""
         self._frame = id(sys._getframe(2))  # noqa: SLF001 - the frame of the loop tells whether a consumer waits for it
+        self._stream: Any = None
+        """What is given next; the head is not kept, or a loop that is left would keep itself and what it goes through alive."""
         if self.source is None:
-            self._stream: Any = iterable.fast_lines() if type(iterable) is SourceFile else iter(iterable)
-        else:
-            self._stream = self._watched_head()
+            self._stream = iterable.fast_lines() if type(iterable) is SourceFile else iter(iterable)
 
     def __iter__(self) -> Any:
-        return self._stream
+        return self._watched_head() if self._stream is None else self._stream
 
     def _watched_head(self) -> Iterator[Any]:
         yield from self.head()
@@ -58,9 +59,10 @@ class Loop(Cutting):
             self.pending = False
             self._stream = self._after
             self.write_places()
+            self.names, self.operation = {}, None
             return self.bound
         frame = sys._getframe(1)  # noqa: SLF001 - the only way to the names around the loop
-        self.names = {**frame.f_globals, **frame.f_locals}
+        self.names = names_in(frame)
         yields = any(fact.merge is Merge.YIELD for fact in self.facts.accumulators)
         is_awaited = yields and self._frame in self.runtime.captured
         if yields and not is_awaited:
@@ -80,6 +82,7 @@ class Loop(Cutting):
         self.pending = False
         self._stream = self.hand_out(operation)
         self.write_places()
+        self.names = {}
         self.runtime.note_turn(self.facts.site, time.perf_counter() - begun)
         return self.bound
 
@@ -161,6 +164,15 @@ class Loop(Cutting):
             self.bound.update(payload)
 
         return deed
+
+
+_OURS = ("__rs_s", "__rs_v", "__rs_r")
+"""Names of what the rewritten script keeps for us; a loop that held them would hold itself."""
+
+
+def names_in(frame: types.FrameType) -> dict[str, Any]:
+    """The script's names in a frame, without ours."""
+    return {name: value for name, value in {**frame.f_globals, **frame.f_locals}.items() if not name.startswith(_OURS)}
 
 
 def _refuse_aliases(accumulators: Iterable[Accumulator], values: Mapping[str, Any]) -> None:

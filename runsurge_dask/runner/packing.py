@@ -78,6 +78,7 @@ def pack_stage(
     outer = {
         "surroundings": surroundings(),
         "seeded": runtime.options["seeded"],
+        "sees_decimals": runtime.options["sees_decimals"],
         "lonely": is_lonely,
         "operations": pickle.dumps(parts),
         "environment": environment,

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from runsurge_dask.runner.arrays.room import Room
 FORCED_TURNS = 40
 """With a forced chunk count, how often one site is cut before it is left alone."""
+OURS = 2
+"""References to an iterable that nobody but a site holds; an `enumerate` that the script holds, too, must count on for it."""
 TINY_CALLS = 30
 TINY_SECONDS = 0.0005
 """A site that took less than this on average over so many calls is no longer looked at."""
@@ -70,7 +73,7 @@ class Runtime:
 
     def loop(self, site: int, iterable: Any) -> Any:
         """Open the site of a `for` loop."""
-        if self.is_closed(site) or not self.sites[site].code:
+        if self.is_closed(site) or not self.sites[site].code or (type(iterable) is enumerate and sys.getrefcount(iterable) > OURS):
             return Uncut(iterable)
         facts = self.sites[site]
         return DividedLoop(self, facts, iterable) if facts.given or facts.divided else Loop(self, facts, iterable)
@@ -81,7 +84,7 @@ class Runtime:
 
     def comp(self, site: int, iterable: Any, as_written: Callable[[Any], Any], partial: Callable[[Any], Any] | None = None) -> Any:
         """A comprehension, or a call that consumes one; `partial` gives its value in the form in which parts are joined."""
-        if self.is_closed(site) or not self.sites[site].code:
+        if self.is_closed(site) or not self.sites[site].code or (type(iterable) is enumerate and sys.getrefcount(iterable) > OURS):
             return as_written(iterable)
         return Expression(self, self.sites[site], iterable, as_written, partial).evaluate()
 

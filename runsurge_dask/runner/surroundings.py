@@ -24,5 +24,15 @@ def surroundings() -> dict[str, Any]:
         "log_levels": levels,
         "has_log_handlers": bool(logging is not None and logging.root.handlers),
         "log_disabled": logging.root.manager.disable if logging is not None else 0,
+        "decimal": _decimal_context(),
         "warning_filters": [(entry[0],) for entry in warnings.filters],
     }
+
+
+def _decimal_context() -> dict[str, Any] | None:
+    decimal = sys.modules.get("decimal")
+    if decimal is None:
+        return None
+    context = decimal.getcontext()
+    values = {name: getattr(context, name) for name in ("prec", "rounding", "Emin", "Emax", "capitals", "clamp")}
+    return {**values, **{name: [s.__name__ for s, is_on in getattr(context, name).items() if is_on] for name in ("flags", "traps")}}
