@@ -286,6 +286,7 @@ class Cutting:
         wire.receive(channel)
         self._note_progress(index)
         self.escaped = reason
+        Escape.last = None  # it would keep what was tried alive
         self.is_decoding_error = reason.startswith("UnicodeDecodeError")
 
     def _note_progress(self, index: int) -> None:
