@@ -23,14 +23,15 @@ from runsurge_dask.runner.arrays.origins import FileRows, counted_rows, file_row
 from runsurge_dask.runner.arrays.stage import FEWEST_ROWS
 from runsurge_dask.runner.escape import Escape
 from runsurge_dask.runner.frames.patch import RUNNING, WATCHED, is_writing
+from runsurge_dask.runner.surroundings import available_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runsurge_dask.runner.arrays.room import Room
 
-SMALLEST_BYTES = 24 << 20
-"""Without a forced chunk count, smaller arrays are read at once: whatever is done with them takes milliseconds."""
+IN_MEMORY = 3
+"""An array of so many times its size must not fit, or it is read at once, without a forced chunk count: NumPy is as fast as memory."""
 _READ_ONLY = {"r", "c"}
 
 
@@ -106,7 +107,7 @@ def _file_source(
 def _is_worth(room: Room, shape: tuple[int, ...], dtype: Any) -> bool:
     if not shape or shape[0] < FEWEST_ROWS or not math.prod(shape):
         return False
-    return room.is_forced or math.prod(shape) * dtype.itemsize >= SMALLEST_BYTES
+    return room.is_forced or math.prod(shape) * dtype.itemsize * IN_MEMORY > available_bytes()
 
 
 def _source(room: Room, reader: Any, length: int, plainly: Callable[[], Any], mapped: Any = None) -> Any:

@@ -15,6 +15,8 @@ import warnings
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from runsurge_dask.runner.surroundings import available_bytes
+
 if TYPE_CHECKING:
     import types
     from collections.abc import Mapping, Sequence
@@ -150,7 +152,7 @@ def _is_worth_it(runtime: Runtime, facts: SiteFacts, path: Any, room: str) -> bo
     if not os.path.isfile(path):
         return False
     size = os.path.getsize(path)
-    if size * IN_MEMORY[room] > os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
+    if size * IN_MEMORY[room] > available_bytes():
         return True
     if not facts.is_slow:
         runtime.tell({"op": "decline", "site": facts.site, "reason": "pandas' own functions are as fast as reading: cutting gains nothing"})
