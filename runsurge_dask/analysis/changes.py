@@ -32,6 +32,11 @@ def changed_places(body: list[ast.stmt], assigned: set[str]) -> set[tuple[str, .
     return found
 
 
+def changes_somewhere(statement: ast.stmt) -> bool:
+    """Whether a statement changes something that cannot be named: `(odd if n % 2 else even).append(n)`."""
+    return any(_root_place(target) is None for node in ast.walk(statement) for target in _targets(node))
+
+
 def _ways_in(body: list[ast.stmt]) -> Iterator[tuple[str, tuple[str, ...]]]:
     """`cell = table[key]`: changing `cell` changes `table`."""
     for node in (n for statement in body for n in ast.walk(statement)):

@@ -73,6 +73,8 @@ def divided_body(loop: ast.For, groups: list[list[ast.stmt]], found: Fission, nu
             written.append(_choice(number, taken if begin in waiting else [ast.Pass()], waiting))
             waiting = []
         written += group
+    if waiting:
+        written.append(_choice(number, taken if begin in waiting else [ast.Pass()], waiting))
     for node in (n for s in written for n in ast.walk(s) if not hasattr(n, "lineno")):
         ast.copy_location(node, loop)
     for node in (n for s in taken for n in ast.walk(s)):

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from runsurge_dask.analysis.changes import changed_by_calls, changed_places, changing_functions, names_changed_by
+from runsurge_dask.analysis.changes import changed_by_calls, changed_places, changes_somewhere, changing_functions, names_changed_by
 from runsurge_dask.analysis.hoisting import candidates, with_named_calls
 from runsurge_dask.analysis.names import SCOPES, Flow, bound_names, carried_reads, own_nodes, read_names
 from runsurge_dask.analysis.places import place_of
@@ -180,7 +180,7 @@ class _Divider:
                 raise Carried(node, "it leaves the loop")
         if (own | self.scope.mentions.spelled_in_code(own)) & _WRITING:
             raise Carried(statement, "it writes")
-        if changed_places([statement], self.assigned) or changing_functions(own, self.scope):
+        if changed_places([statement], self.assigned) or changes_somewhere(statement) or changing_functions(own, self.scope):
             raise Carried(statement, "it changes what is around it")
         for name in sorted(self.carried):
             refuse_onlookers((name,), [statement], self.scope)

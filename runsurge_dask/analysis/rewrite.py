@@ -233,9 +233,9 @@ def _generator_function(node: ast.GeneratorExp, name: str) -> ast.FunctionDef:
     for position, generator in reversed(list(enumerate(node.generators))):
         for test in reversed(generator.ifs):
             body = ast.If(test, [body], [])
-        iterable = generator.iter if position else ast.Name("__rs_it", ast.Load())
+        iterable = generator.iter if position else ast.Name("__rs_rows", ast.Load())
         body = ast.For(generator.target, iterable, [body], [])
-    arguments = ast.arguments(posonlyargs=[], args=[ast.arg("__rs_it")], kwonlyargs=[], kw_defaults=[], defaults=[])
+    arguments = ast.arguments(posonlyargs=[], args=[ast.arg("__rs_rows")], kwonlyargs=[], kw_defaults=[], defaults=[])
     function = ast.FunctionDef(name, arguments, [body], [])
     for inner in ast.walk(function):
         if isinstance(inner, ast.stmt | ast.expr | ast.arg) and not hasattr(inner, "lineno"):
