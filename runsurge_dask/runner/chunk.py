@@ -22,7 +22,15 @@ from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner import shadows, wire
 from runsurge_dask.runner.accumulators import build_start, finished_value
-from runsurge_dask.runner.codec import ATOMIC, EnvironmentPickler, EnvironmentUnpickler, dump_results, is_array_like, reachable_mutables
+from runsurge_dask.runner.codec import (
+    ATOMIC,
+    EnvironmentPickler,
+    EnvironmentUnpickler,
+    dump_results,
+    is_array_like,
+    load_items,
+    reachable_mutables,
+)
 from runsurge_dask.runner.confinement import capture_warnings, decimal_state, enter_surroundings, prepare_process, random_state
 from runsurge_dask.runner.escape import CARRIES, Escape
 from runsurge_dask.runner.facts import Merge
@@ -218,7 +226,7 @@ def _describe(error: BaseException) -> str:
 def _run(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire.Header, list[bytes]]:
     if stage.is_growing:
         stage.load()
-    items = EnvironmentUnpickler(io.BytesIO(items_blob), {}).load() if items_blob else None
+    items = load_items(items_blob) if items_blob else None
     known = _known_objects(stage, spec, items)
     before = _flat_rows(items)
     randomness = random_state() if stage.seeded else None
@@ -257,7 +265,7 @@ def _call(stage: Stage, spec: Mapping[str, Any], records: Any) -> list[Any]:
     *feeders, last = stage.blocks
     for block in feeders:
         records = block.stream(records, spec["index"])
-    pulled = _Counting(records)
+    pulled = _Counting(records) if last.facts.given else records
     left = last.run(pulled, spec["index"])
     if any(fact.merge is Merge.YIELD for fact in last.facts.accumulators):
         given: list[Any] = []
@@ -341,7 +349,7 @@ def _changed_items(items: Any, blob: bytes, before: list[Any] | None, spec: Mapp
         return []
     if before is not None:
         return [(spec["start"] + n, new.copy()) for n, (old, new) in enumerate(zip(before, items, strict=True)) if not _same_row(old, new)]
-    if _dumped(items) != blob and _dumped(items) != _dumped(EnvironmentUnpickler(io.BytesIO(blob), {}).load()):
+    if _dumped(items) != _dumped(load_items(blob)):
         raise Escape("it changes the rows it is given")
     return []
 

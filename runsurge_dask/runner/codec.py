@@ -17,7 +17,10 @@ import fractions
 import functools
 import gc
 import io
+import itertools
+import marshal
 import mmap
+import operator
 import pickle
 import re
 import sys
@@ -49,6 +52,9 @@ _FIXED = (
     *_FIXED_VALUES
 )  # fmt: skip
 """What cannot be changed itself, whatever it holds."""
+_PLAIN_KINDS = frozenset({list, tuple, dict})
+_MARSHALLED, _PICKLED = b"M", b"P"
+_DEEPEST_PLAIN = 20
 _REACHABLE_LIMIT = 200_000
 """More objects than this around a block are not searched for aliases: the block then runs whole."""
 
@@ -195,14 +201,17 @@ class _AliasingResultPickler(ResultPickler):
         self._known = known
 
     def persistent_id(self, obj: object) -> object:
-        if type(obj) in {set, frozenset} and _has_another_order(obj):
-            raise Escape("a result is a set whose order shows how it grew")
+        kind = type(obj)
+        if kind is str or kind is int:
+            return None
         if id(obj) in self._known:
             reference = self._known[id(obj)]
             if reference is None:
                 raise Escape("a result shares a mutable object with the rest of the program")
             return reference
-        base = getattr(obj, "base", None) if type(obj).__module__ == "numpy" else None
+        if kind in {set, frozenset} and _has_another_order(obj):
+            raise Escape("a result is a set whose order shows how it grew")
+        base = getattr(obj, "base", None) if kind.__module__ == "numpy" else None
         while base is not None:
             if id(base) in self._known and base.flags.writeable:
                 raise Escape("a result is a view of an array around it")
@@ -210,16 +219,54 @@ class _AliasingResultPickler(ResultPickler):
         return None
 
 
+def _is_plain(values: Iterable[Any], known: Mapping[int, object], depth: int = _DEEPEST_PLAIN) -> bool:
+    """Whether values are numbers and texts in lists, tuples and dictionaries that nobody else has: those need no look at each object."""
+    values = list(values)
+    every = set(map(type, values))
+    kinds = every - ATOMIC
+    if float in every:
+        floats = [value for value in values if type(value) is float]
+        if any(map(operator.ne, floats, floats)):  # not-a-numbers have identities
+            return False
+    if not kinds:
+        return True
+    if not depth or not kinds <= _PLAIN_KINDS:
+        return False
+    inner = [value for value in values if type(value) in _PLAIN_KINDS]
+    if not known.keys().isdisjoint(map(id, inner)):
+        return False
+    within = itertools.chain.from_iterable(itertools.chain(v, v.values()) if type(v) is dict else v for v in inner)
+    return _is_plain(within, known, depth - 1)
+
+
+def dump_plain(value: object, known: Mapping[int, object] = types.MappingProxyType({})) -> bytes | None:
+    """Write a value that is made of nothing but numbers and texts in lists, tuples and dictionaries, eight times as fast as pickle does."""
+    if not _is_plain([value], known):
+        return None
+    try:
+        return _MARSHALLED + marshal.dumps(value)  # type: ignore[arg-type]
+    except ValueError:  # deeper than it goes, or a range
+        return None
+
+
+def load_plain(blob: bytes) -> Any:
+    """The value, if it was written so; NotImplemented for a pickle."""
+    return marshal.loads(memoryview(blob)[1:]) if blob[:1] == _MARSHALLED else NotImplemented  # noqa: S302 - our own child made it
+
+
 def dump_results(value: object, known: Mapping[int, object] = types.MappingProxyType({})) -> bytes:
-    """Pickle what a chunk found.
+    """Write what a chunk found.
 
     Raises:
         Escape: it holds something that a copy cannot stand for.
     """
+    plain = dump_plain(value, known)
+    if plain is not None:
+        return plain
     file = io.BytesIO()
-    pickler = _AliasingResultPickler(file, known)
+    file.write(_PICKLED)
     try:
-        pickler.dump(value)
+        _AliasingResultPickler(file, known).dump(value)
     except Escape:
         raise
     except Exception as error:
@@ -228,7 +275,7 @@ def dump_results(value: object, known: Mapping[int, object] = types.MappingProxy
 
 
 def load_results(blob: bytes, resolve: Callable[[Any], object] | None = None) -> Any:
-    """Unpickle results in the process that owns the script's state."""
+    """Read results in the process that owns the script's state."""
 
     def own(reference: Any) -> object:
         if reference[0] == "nan":
@@ -237,9 +284,29 @@ def load_results(blob: bytes, resolve: Callable[[Any], object] | None = None) ->
             raise pickle.UnpicklingError(f"nobody knows {reference}")
         return resolve(reference)
 
-    unpickler = pickle.Unpickler(io.BytesIO(blob))
-    unpickler.persistent_load = own  # type: ignore[method-assign]
-    return unpickler.load()
+    was_collecting = gc.isenabled()
+    gc.disable()  # it would look at each new object many times, and find nothing to collect
+    try:
+        plain = load_plain(blob)
+        if plain is not NotImplemented:
+            return plain
+        unpickler = pickle.Unpickler(io.BytesIO(memoryview(blob)[1:]))
+        unpickler.persistent_load = own  # type: ignore[method-assign]
+        return unpickler.load()
+    finally:
+        if was_collecting:
+            gc.enable()
+
+
+def load_items(blob: bytes) -> Any:
+    """The rows that were sent to a chunk."""
+    plain = load_plain(blob)
+    return EnvironmentUnpickler(io.BytesIO(memoryview(blob)[1:]), {}).load() if plain is NotImplemented else plain
+
+
+def as_pickled(blob: bytes) -> bytes:
+    """A pickle, marked as one."""
+    return _PICKLED + blob
 
 
 def reachable_mutables(  # noqa: C901, PLR0912 - one walk, with the kinds of objects it may pass by

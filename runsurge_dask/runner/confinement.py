@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import os
@@ -23,11 +24,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
+RARE_COLLECTIONS = (50_000, 20, 50)
+"""A chunk makes many objects at once and keeps them to its end: looking for garbage among them only costs time."""
+
+
 def prepare_process() -> None:
     """Make this process one in which user code can only compute."""
     sys.stdout, sys.stderr = CaptureSink(STDOUT), CaptureSink(STDERR)
     sys.stdin = NoInput()
     signal.signal(signal.SIGTERM, _stop)
+    gc.set_threshold(*RARE_COLLECTIONS)
     random.seed()
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()

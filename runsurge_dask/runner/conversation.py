@@ -14,7 +14,7 @@ from runsurge_dask.runner.codec import load_results
 from runsurge_dask.runner.commit import drop_files
 from runsurge_dask.runner.cutting import Cutting, Operation, abandon
 from runsurge_dask.runner.escape import Escape
-from runsurge_dask.runner.packing import dump, pack_stage
+from runsurge_dask.runner.packing import dump_items, pack_stage
 from runsurge_dask.runner.sources import Source
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Conversation(Cutting):
         specs = [{"kind": "items", "start": n, "end": n + 1, "index": n, "wraps": []} for n in range(len(chunks))]
         channel = self.runtime.channel
         header = {"op": "run", "site": self.facts.site, "specs": specs, "lines": lines, "is_atomic": True, "is_used": is_used}
-        wire.send(channel, header, [blob, *(dump(self.runtime, [chunk]) for chunk in chunks)])
+        wire.send(channel, header, [blob, *(dump_items(self.runtime, [chunk]) for chunk in chunks)])
         return self._answers(len(chunks), accept)
 
     def _answers(self, count: int, accept: Callable[[list[Any]], None]) -> list[Any]:

@@ -17,7 +17,7 @@ from runsurge_dask.runner.codec import load_results
 from runsurge_dask.runner.commit import commit_files, drop_files
 from runsurge_dask.runner.escape import CannotShip, Escape
 from runsurge_dask.runner.files import OutputFiles, underlying_file
-from runsurge_dask.runner.packing import dump, pack_stage
+from runsurge_dask.runner.packing import dump_items, pack_stage
 from runsurge_dask.runner.sources import Source, describe
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class Cutting:
         self.cut: int | None = None
         self.begun = time.perf_counter()
         self.seconds_per_unit: float | None = None
+        self.seconds_per_record: float | None = None
         self.is_complete = False
         self.is_decoding_error = False
         self.reached = self.last = 0, 0
@@ -135,7 +136,7 @@ class Cutting:
             done, left, cut = self.taken, len(source.items) - self.taken, self.taken
         if not done or not left:
             return False
-        self.seconds_per_unit = seconds / done
+        self.seconds_per_unit, self.seconds_per_record = seconds / done, seconds / self.taken
         saved = self.seconds_per_unit * left * (1 - 1 / self.runtime.options["workers"]) - self._shipping_seconds(cut, left)
         if saved < self.runtime.options["worth_seconds"]:
             return False
@@ -149,7 +150,7 @@ class Cutting:
             return 0.0
         begun = time.perf_counter()
         try:
-            dump(self.runtime, source.items[cut : cut + SHIPPING_SAMPLE])
+            dump_items(self.runtime, source.items[cut : cut + SHIPPING_SAMPLE])
         except CannotShip:
             return float("inf")
         return (time.perf_counter() - begun) / min(left, SHIPPING_SAMPLE) * left * SHIPPING_FACTOR
@@ -346,7 +347,7 @@ class Cutting:
                 blobs.append(b"")
                 index += counts[number] if counts else 0
             else:
-                blobs.append(dump(self.runtime, source.items[start:end]))
+                blobs.append(dump_items(self.runtime, source.items[start:end]))
                 index += end - start
             specs.append(spec)
         return specs, blobs

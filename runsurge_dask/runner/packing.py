@@ -8,7 +8,7 @@ import marshal
 import pickle
 from typing import TYPE_CHECKING, Any
 
-from runsurge_dask.runner.codec import HIDDEN, EnvironmentPickler, reachable_mutables
+from runsurge_dask.runner.codec import HIDDEN, EnvironmentPickler, as_pickled, dump_plain, reachable_mutables
 from runsurge_dask.runner.escape import CannotShip
 from runsurge_dask.runner.sinks import SinkSet
 from runsurge_dask.runner.standins import real
@@ -45,6 +45,15 @@ def dump(runtime: Runtime, value: Any, sinks: SinkSet | None = None, stand_ins: 
     except Exception as error:
         raise CannotShip(f"a value around it cannot be copied to another process ({error})") from None
     return file.getvalue()
+
+
+def dump_items(runtime: Runtime, items: Any) -> bytes:
+    """Write the rows of one chunk.
+
+    Raises:
+        CannotShip: they cannot be copied to another process.
+    """
+    return dump_plain(items) or as_pickled(dump(runtime, items))
 
 
 def pack_stage(
