@@ -41,7 +41,7 @@ class CsvReader:
     def __init__(self, lines: Any, *args: Any, **kwargs: Any) -> None:
         self.lines = lines
         self.arguments = (args, kwargs)
-        self.reader = _reader(lines, *args, **kwargs)
+        self.reader = _reader(lines.told_lines() if type(lines) is SourceFile else lines, *args, **kwargs)
         self.gaps: list[tuple[str, int, int]] = []
         """Ranges of the file that chunks have read in its place."""
 
@@ -304,7 +304,7 @@ def _describe_lines(file: SourceFile) -> Source | None:
     def resume(offset: int) -> Iterator[str]:
         if not source.is_rereading:
             file.seek(offset)
-        return file
+        return file.told_lines()
 
     source.resume = resume
     return source
