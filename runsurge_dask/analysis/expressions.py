@@ -16,7 +16,8 @@ from runsurge_dask.analysis.changes import changed_places, changing_functions
 from runsurge_dask.analysis.names import COMPREHENSIONS, bound_names, read_names
 from runsurge_dask.analysis.refusals import refuse_frames
 from runsurge_dask.analysis.scopes import Scope, mentioned
-from runsurge_dask.analysis.sites import is_structural, label_of
+from runsurge_dask.analysis.sites import label_of
+from runsurge_dask.analysis.structure import is_structural
 from runsurge_dask.analysis.verdicts import Carried, Verdict
 from runsurge_dask.knowledge.calls import CONSUMERS, REDUCING_BUILTINS
 from runsurge_dask.runner.facts import SiteFacts, SplitKind

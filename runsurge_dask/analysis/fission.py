@@ -22,6 +22,7 @@ from runsurge_dask.analysis.names import SCOPES, Flow, bound_names, carried_read
 from runsurge_dask.analysis.places import place_of
 from runsurge_dask.analysis.refusals import refuse_frames, refuse_onlookers, refuse_shared_names, refuse_targets
 from runsurge_dask.analysis.scopes import Scope, mentioned
+from runsurge_dask.analysis.structure import is_structural
 from runsurge_dask.analysis.verdicts import Carried
 from runsurge_dask.knowledge.calls import (
     CLOCK_CALLS,
@@ -153,6 +154,9 @@ class _Divider:
                     raise Carried(node, "it gives rows, or waits, in the middle")
                 case ast.Global() | ast.Nonlocal() | ast.Import() | ast.ImportFrom():
                     raise Carried(node, "it binds names of another scope")
+        for node in (n for s in self.body for n in ast.walk(s) if isinstance(n, ast.For | ast.comprehension)):
+            if not is_structural(node.iter) and not read_names([node.iter]) & self.assigned:
+                raise Carried(self.loop, "it drives a loop over other data")
         if self.scope.mentions.sees_decimals:
             raise Carried(self.loop, "the program may change the context of decimal arithmetic")
         spelled = {n for m in self.mentions for n in m}

@@ -18,11 +18,9 @@ from runsurge_dask.analysis.names import bound_names, carried_reads, own_nodes, 
 from runsurge_dask.analysis.places import Growth
 from runsurge_dask.analysis.refusals import refuse_frames, refuse_onlookers, refuse_payload_reads, refuse_shared_names, refuse_targets
 from runsurge_dask.analysis.scopes import Scope, mentioned
+from runsurge_dask.analysis.structure import is_structural
 from runsurge_dask.analysis.verdicts import Carried, Verdict
 from runsurge_dask.runner.facts import GROWING_IN_PLACE, Accumulator, Merge, SiteFacts, SplitKind
-
-FEW = 8
-"""A loop over a display of at most this many constants is structure, not data."""
 
 
 def classify_loop(loop: ast.For, scope: Scope) -> Verdict:
@@ -73,20 +71,6 @@ def _prove_loop(loop: ast.For, scope: Scope) -> Verdict:
     free = read_names(body) - others - names
     live = scope.live_names(others - payload, loop)
     return Verdict(*_kind(loop, accumulators), accumulators, live, free, _halo(loop))
-
-
-def is_structural(iterable: ast.expr) -> bool:
-    """Whether this iterates over a few things spelled out in the script."""
-    if isinstance(iterable, ast.List | ast.Tuple | ast.Set):
-        return len(iterable.elts) <= FEW
-    match iterable:
-        case ast.Call(func=ast.Name(id="range"), args=[ast.Constant(value=int(stop))]):
-            return stop <= FEW
-        case ast.Call(func=ast.Name(id="enumerate" | "sorted" | "reversed" | "list" | "tuple"), args=[inner, *_]):
-            return is_structural(inner)
-        case ast.Call(func=ast.Name(id="zip"), args=[*inner]) if inner:
-            return any(is_structural(part) for part in inner)
-    return False
 
 
 def _explain(place: tuple[str, ...], loop: ast.For, scope: Scope, more: list[ast.stmt] | None = None) -> Accumulator | Growth:

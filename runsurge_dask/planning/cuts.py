@@ -40,9 +40,8 @@ def propose_cuts(request: Mapping[str, Any], options: CutOptions) -> dict[str, A
     is_file = request["source"] != "items"
     size = request["end"] - request["start"]
     seconds = request["seconds_per_unit"]
-    if not options.chunks and not request["is_asked_for"]:
-        assumed = UNMEASURED_SECONDS_PER_UNIT["bytes" if is_file else "items"]
-        total = size * (assumed if seconds is None else seconds)
+    if not options.chunks and not request["is_asked_for"] and seconds is None:  # what was measured was judged where it was
+        total = size * UNMEASURED_SECONDS_PER_UNIT["bytes" if is_file else "items"]
         if total * (1 - 1 / options.workers) < options.worth_seconds:
             return {"plain": f"about {total:.1f} s of work: cutting gains nothing"}
     chunks = options.chunks or _chunk_count(size, options.workers, is_file=is_file)

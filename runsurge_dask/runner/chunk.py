@@ -347,6 +347,8 @@ def _changed_items(items: Any, blob: bytes, before: list[Any] | None, spec: Mapp
     """Rows that the chunk changed, as (position, new content)."""
     if items is None or type(items) is range or (isinstance(items, list | tuple) and set(map(type, items)) <= ATOMIC):
         return []
+    if set(map(type, items)) == {tuple} and all(set(map(type, item)) <= ATOMIC for item in items):
+        return []
     if before is not None:
         return [(spec["start"] + n, new.copy()) for n, (old, new) in enumerate(zip(before, items, strict=True)) if not _same_row(old, new)]
     if _dumped(items) != _dumped(load_items(blob)):

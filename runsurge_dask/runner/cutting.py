@@ -108,9 +108,10 @@ class Cutting:
             yield record
             if clock() >= deadline:
                 self.taken = count
-                if self._judge(clock() - self.begun):
-                    return
-                deadline = float("inf")
+                if not self._judge(clock() - self.begun):
+                    source.let_go()
+                    yield from records
+                return
 
     def _stream_head(self, source: Source) -> Iterator[Any]:
         for item in source.generator:
@@ -138,7 +139,7 @@ class Cutting:
             return False
         self.seconds_per_unit, self.seconds_per_record = seconds / done, seconds / self.taken
         saved = self.seconds_per_unit * left * (1 - 1 / self.runtime.options["workers"]) - self._shipping_seconds(cut, left)
-        if saved < self.runtime.options["worth_seconds"]:
+        if not self.runtime.is_worth_it(self.facts.site, saved):
             return False
         self.cut = cut
         return True
@@ -213,6 +214,7 @@ class Cutting:
             return
         cuts: list[int] = proposal["cuts"]
         specs, blobs = self._chunks(cuts, index, proposal)
+        runtime.has_run_stages = True
         wire.send(
             runtime.channel, {"op": "run", "site": facts.site, "specs": specs, "lines": [o.facts.line for o in operations]},
             [stage, *blobs]

@@ -19,10 +19,12 @@ whatever the chunks could not do. The user's loop is there once, runs in its own
 
 from __future__ import annotations
 
+import gc
 import inspect
 import os
 import sys
 import threading
+import types
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner import wire
@@ -37,7 +39,6 @@ from runsurge_dask.runner.standins import is_stand_in, real
 
 if TYPE_CHECKING:
     import socket
-    import types
     from collections.abc import Callable, Mapping
 
     from runsurge_dask.runner.arrays.room import Room
@@ -45,6 +46,8 @@ FORCED_TURNS = 40
 """With a forced chunk count, how often one site is cut before it is left alone."""
 OURS = 2
 """References to an iterable that nobody but a site holds; an `enumerate` that the script holds, too, must count on for it."""
+LEAST_SAVED_SECONDS = 0.05
+"""What a stage must save once the cluster is there: a stage of no work takes half of it."""
 TINY_CALLS = 30
 TINY_SECONDS = 0.0005
 """A site that took less than this on average over so many calls is no longer looked at."""
@@ -60,6 +63,8 @@ class Runtime:
         self.plain_code: Mapping[tuple[str, str, int], types.CodeType] = {}
         self.user_modules: Mapping[str, types.ModuleType] = {}
         self.busy = False
+        self.has_run_stages = False
+        """The cluster is there: a further stage costs no start-up."""
         self.captured: dict[int, Loop | None] = {}
         """Frames of generators whose consumer can take over their loop, and the loop once it is reached."""
         self.arrays: Room | None = None
@@ -112,7 +117,13 @@ class Runtime:
 
     def is_closed(self, site: int) -> bool:
         """Whether this site is not to be looked at now: nested in another, in a thread or a process of the user's, or never worth it."""
-        return self.busy or site in self._is_off or (os.getpid(), threading.get_ident()) != self._owner
+        return site in self._is_off or self.busy or (os.getpid(), threading.get_ident()) != self._owner
+
+    def is_worth_it(self, site: int, saved_seconds: float) -> bool:
+        """Whether a cut that saves this much is worth making: a site that was passed so often is expected to be so again."""
+        if self.has_run_stages:
+            return saved_seconds >= LEAST_SAVED_SECONDS
+        return saved_seconds * (1 + self._turns.get(site, 0)) >= float(self.options["worth_seconds"])
 
     def note_turn(self, site: int, seconds: float) -> None:
         """Remember what one pass through a site cost, and stop looking at sites that cost nothing."""
@@ -121,6 +132,24 @@ class Runtime:
         is_forced = bool(self.options["chunks"])
         if turns >= (FORCED_TURNS if is_forced else TINY_CALLS) and spent / turns < (1.0 if is_forced else TINY_SECONDS):
             self._is_off.add(site)
+            self._restore(self.sites[site])
+
+    def _restore(self, facts: SiteFacts) -> None:
+        """Give a function whose sites are all off its own code back: small functions are called a million times."""
+        frame = sys._getframe(1)  # noqa: SLF001 - the function that is running now
+        while frame is not None and not (frame.f_code.co_filename == os.path.abspath(facts.file) and facts.line in _lines(frame.f_code)):
+            frame = frame.f_back  # type: ignore[assignment]
+        if frame is None:
+            return
+        code = frame.f_code
+        plain = self.plain_code.get((code.co_filename, code.co_name, code.co_firstlineno))
+        lines = _lines(code)
+        within = [other for other in self.sites.values() if os.path.abspath(other.file) == code.co_filename and other.line in lines]
+        if plain is None or plain.co_freevars != code.co_freevars or any(other.code and other.site not in self._is_off for other in within):
+            return
+        for function in gc.get_referrers(code):
+            if type(function) is types.FunctionType and function.__code__ is code:
+                function.__code__ = plain
 
     def _describe_generator(self, generator: types.GeneratorType[Any, Any, Any]) -> Source | None:
         """A generator of the user's whose loop can be cut: its consumer may take the loop over."""
@@ -158,6 +187,11 @@ class Uncut:
 
     def close(self) -> None:
         """The loop is left."""
+
+
+def _lines(code: types.CodeType) -> range:
+    found = [line for _, _, line in code.co_lines() if line]
+    return range(min(found), max(found) + 1)
 
 
 def is_generating(facts: SiteFacts) -> bool:

@@ -59,7 +59,8 @@ class CsvReader:
     @property
     def line_num(self) -> int:
         """Lines read so far, those that chunks have read among them."""
-        return self.reader.line_num + sum(_count_lines(*gap) for gap in self.gaps)
+        read = self.reader.line_num
+        return read + sum(_count_lines(*gap) for gap in self.gaps) if self.gaps else read
 
 
 def _count_lines(path: str, start: int, end: int) -> int:
@@ -122,6 +123,8 @@ class Source:
     frame: int = 0
     release: Callable[[], Any] = lambda: None
     """Give a generator back: nobody will take its loop over."""
+    let_go: Callable[[], Any] = lambda: None
+    """The rest will be read as written: whatever of ours stands in the way may go."""
     progress: Any = None
     file: SourceFile | None = None
     is_rereading: bool = False
@@ -344,6 +347,13 @@ def _describe_dict_csv(reader: Any) -> Source | None:
     if source is None or not fields:
         return None
     source.kind, source.fields, source.rest = "dict-csv", fields, (reader.restkey, reader.restval)
+    ours = reader.reader
+
+    def let_go() -> None:
+        if not ours.gaps:
+            reader.reader = ours.reader
+
+    source.let_go = let_go
     restart = source.resume
 
     def resume(offset: int) -> Iterator[dict[str | Any, str | Any]]:
