@@ -77,7 +77,8 @@ def slot_of(node: ast.expr) -> Slot:
     assert isinstance(node, ast.Call)
     position = 1 if _is_lazy_call(node) else position_of(called_name(node))
     argument = node.args[position]
-    return _deeper(argument) or (node, "args", position)
+    is_own_site = _is_lazy_call(node) and isinstance(argument, ast.ListComp)
+    return (None if is_own_site else _deeper(argument)) or (node, "args", position)
 
 
 def _deeper(node: ast.expr) -> Slot | None:

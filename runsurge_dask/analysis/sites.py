@@ -201,6 +201,7 @@ def _divided_facts(facts: SiteFacts, loop: ast.For, fission: Fission, scope: Sco
         given=fission.given,
         rest=tuple(sorted(fission.rest)),
         makes_files=fission.makes_files,
+        needs_generator=not any(fission.ahead),
         compares_identity=compares,
     )
 

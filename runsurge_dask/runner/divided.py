@@ -8,6 +8,7 @@ is left (`break`, `return`, an exception), its source then stands where the plai
 
 from __future__ import annotations
 
+import gc
 import itertools
 import sys
 import time
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from runsurge_dask.runner.codec import ATOMIC, is_array_like, load_items, reachable_mutables
 from runsurge_dask.runner.escape import CARRIES, CannotShip
 from runsurge_dask.runner.facts import Merge
+from runsurge_dask.runner.files import SourceFile
 from runsurge_dask.runner.loops import Loop, names_in
 from runsurge_dask.runner.packing import dump_items
 from runsurge_dask.runner.sources import SEQUENCES
@@ -41,6 +43,8 @@ class DividedLoop(Loop):
 
     def __init__(self, runtime: Runtime, facts: SiteFacts, iterable: Any) -> None:
         super().__init__(runtime, facts, iterable)
+        if facts.needs_generator and (self.source is None or self.source.kind != "stream"):
+            self.source, self._stream = None, iterable.fast_lines() if type(iterable) is SourceFile else iter(iterable)
         self.is_ahead = False
         """Whether the records are what the chunks found, for the rest of the body only."""
         self._stage: Any = None
@@ -177,7 +181,7 @@ def _values(names: Mapping[str, Any], wanted: Iterable[str]) -> list[Any]:
 def _moving_parts(iterable: Any) -> set[int]:
     """What stands somewhere in the data, and would move: an iterator, a reader and its file, a generator (but not all that it can see)."""
     if type(iterable) in SEQUENCES:
-        return set()
+        return set() if type(iterable) in {tuple, range, str, frozenset} else {id(iterable), *map(id, gc.get_referents(iterable)[:1])}
     if isinstance(iterable, types.GeneratorType):
         return {id(iterable)}
     return reachable_mutables([iterable]) or {id(iterable)}

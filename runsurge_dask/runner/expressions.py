@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -59,8 +60,11 @@ class Expression(Cutting):
 
     def _take_one_by_one(self, records: Any) -> None:
         """Go on from an extreme: a not-a-number never replaces it, wherever it stands."""
-        for record in records:
-            part = self.partial(iter((record,)))
+        taken = _OneByOne(records)
+        while True:
+            part = self.partial(taken)
+            if not taken.is_given:
+                return
             if all(key == key for key, _ in part):  # noqa: PLR0124 - that is how NaN shows
                 self.parts.append(part)
 
@@ -85,3 +89,17 @@ def _names_around(function: Any) -> dict[str, Any]:
         except ValueError:
             continue
     return names
+
+
+class _OneByOne:
+    """Gives one record each time it is gone through; it is pulled where the script's own code asks for it."""
+
+    def __init__(self, records: Any) -> None:
+        self.records = iter(records)
+        self.is_given = False
+
+    def __iter__(self) -> Any:
+        self.is_given = False
+        for record in itertools.islice(self.records, 1):
+            self.is_given = True
+            yield record

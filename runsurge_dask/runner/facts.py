@@ -139,6 +139,8 @@ class SiteFacts:
     """A loop divided by `analysis.fission`: what the chunks find of each row for the rest of the body."""
     rest: tuple[str, ...] = ()
     """Names that the rest of such a body reads from around it."""
+    needs_generator: bool = False
+    """Nothing of such a body goes ahead but the loop of the generator that feeds it."""
     makes_files: bool = False
     """The rest of such a body may make or change files, so that a chunk may not read any ahead of it."""
     divided: SiteFacts | None = None
