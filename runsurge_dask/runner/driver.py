@@ -66,9 +66,11 @@ def drive(channel: socket.socket) -> int:
         status = _exit_status(request)
         failed = False
     except KeyboardInterrupt:
+        OutputFiles.current.note_failure()
         _print_exception()
         status = INTERRUPTED
     except BaseException:  # the top of the user's program: print it as the interpreter does
+        OutputFiles.current.note_failure()
         _print_exception()
         status = 1
     holder = [main]

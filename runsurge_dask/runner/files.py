@@ -116,6 +116,10 @@ class OutputFiles:
         """A `with` block around this file was left by an exception."""
         self._spoiled.append(entry)
 
+    def note_failure(self) -> None:
+        """The script dies now: what is open at this moment stays unfinished, though its last holders are about to go."""
+        self._spoiled += self.paths()
+
     def finish(self, *, failed: bool) -> None:
         """Close what is still open, as the end of the interpreter would; after a failure, take back what was unfinished."""
         unfinished = self.paths() + self._spoiled
