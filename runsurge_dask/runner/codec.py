@@ -343,7 +343,7 @@ def reachable_mutables(  # noqa: C901, PLR0912 - one walk, with the kinds of obj
         if not isinstance(obj, _FIXED) or (with_tuples and isinstance(obj, _FIXED_VALUES)):
             found.add(id(obj))
         if isinstance(obj, types.FunctionType):
-            waiting.extend(_function_values(obj))
+            waiting.extend(function_values(obj))
         elif isinstance(obj, type):
             waiting.extend((*obj.__bases__, *vars(obj).values()))
         elif not is_array_like(obj):
@@ -351,7 +351,7 @@ def reachable_mutables(  # noqa: C901, PLR0912 - one walk, with the kinds of obj
     return found
 
 
-def _function_values(function: types.FunctionType) -> list[object]:
+def function_values(function: types.FunctionType) -> list[object]:
     """What a function can reach: defaults, closure, and the globals that its code spells."""
     spelled: set[str] = set()
     codes = [function.__code__]

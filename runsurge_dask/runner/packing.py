@@ -6,9 +6,10 @@ import gc
 import io
 import marshal
 import pickle
+import types
 from typing import TYPE_CHECKING, Any
 
-from runsurge_dask.runner.codec import HIDDEN, EnvironmentPickler, as_pickled, dump_plain, reachable_mutables
+from runsurge_dask.runner.codec import HIDDEN, EnvironmentPickler, as_pickled, dump_plain, function_values, reachable_mutables
 from runsurge_dask.runner.escape import CannotShip
 from runsurge_dask.runner.sinks import SinkSet
 from runsurge_dask.runner.standins import real
@@ -81,6 +82,8 @@ def pack_stage(
     refused = {key: "" for key, (_, is_shared) in grown.items() if not is_shared}
     if source.kind == "items" and type(source.items) in {list, tuple} and not any(value is source.items for value in data):
         stand_ins.setdefault(id(source.items), HIDDEN)
+    named = {key for key, (local, is_shared) in grown.items() if is_shared and not local.startswith("__rs_")}
+    _refuse_other_ways(data, set(grown), named)
     environment = dump(runtime, environments, sinks, {**stand_ins, **refused})
     compares = any(operation.facts.compares_identity for operation in operations)
     _refuse_common_objects(source, iterable, data, set(grown), with_tuples=compares)
@@ -93,6 +96,27 @@ def pack_stage(
         "environment": environment,
     }
     return marshal.dumps(outer), sinks
+
+
+def _refuse_other_ways(data: list[Any], grown: set[int], shared: set[int]) -> None:
+    """What functions make grow must be reached by its own name only: a table that holds it would show a part of it."""
+    if not shared:
+        return
+    values: list[Any] = []
+    waiting, seen = list(data), set[int]()
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen or id(value) in grown:
+            continue
+        seen.add(id(value))
+        if isinstance(value, types.FunctionType):
+            waiting.extend(inner for inner in function_values(value) if inner is not value.__closure__)
+            waiting.extend(inner for cell in value.__closure__ or () for inner in gc.get_referents(cell))
+        elif not isinstance(value, types.ModuleType | type):
+            values.append(value)
+    within = reachable_mutables(values, with_code=False)
+    if within is None or within & shared:
+        raise CannotShip("a value that grows here can be reached in another way, too")
 
 
 def _refuse_common_objects(source: Source, iterable: Any, data: list[Any], grown: set[int], *, with_tuples: bool) -> None:
