@@ -127,7 +127,7 @@ class _Divider:
 
     def divided(self) -> Fission:
         """What goes ahead of what, whether that is worth anything or not."""
-        refuse_targets(self.loop, self.assigned)
+        refuse_targets(self.loop)
         refuse_shared_names(self.assigned, [ast.copy_location(ast.Expr(self.loop.iter), self.loop)], self.scope)
         self._refuse_the_whole()
         found = Fission([self._goes_ahead(s) for s in self.body], [False] * len(self.body), body=self.body)

@@ -90,7 +90,7 @@ def _is_extreme_of_two(value: ast.expr) -> bool:
     return False
 
 
-def _old_value(growth: Growth, node: ast.expr, same: str, path_keys: tuple[str | int, ...]) -> tuple[list[ast.AST], ast.expr | None] | None:
+def _old_value(growth: Growth, node: ast.expr, same: str) -> tuple[list[ast.AST], ast.expr | None] | None:
     """The place's own value on the right-hand side: itself, or `d.get(key, first)`."""
     if ast.dump(as_load(node)) == same:
         found = path_in(growth, node)
@@ -101,7 +101,6 @@ def _old_value(growth: Growth, node: ast.expr, same: str, path_keys: tuple[str |
             if ast.dump(as_load(as_item)) == same and not has_mention(growth, first):
                 found = path_in(growth, table)
                 return (found[1], first) if found is not None else None
-    del path_keys
     return None
 
 
@@ -116,13 +115,13 @@ def _operated(
     while isinstance(leftmost, ast.BinOp) and _SUMS.get(type(leftmost.op)) is merge:
         others.append(leftmost.right)
         leftmost = leftmost.left
-    old = _old_value(growth, leftmost, same, path[0])
+    old = _old_value(growth, leftmost, same)
     if old is not None and not has_mention(growth, *others):
         added = others[0] if len(others) == 1 and isinstance(value.op, ast.Add) else None
         yield Event([*path[1], *old[0]], path[0], merge, first=old[1], added=added)
         return
     is_commuting = isinstance(value.op, ast.Add | ast.Mult)
-    old = _old_value(growth, value.right, same, path[0])
+    old = _old_value(growth, value.right, same)
     if is_commuting and old is not None and not has_mention(growth, value.left):
         swapped = Merge.PREPEND if merge is Merge.SUM else merge
         if swapped is Merge.PREPEND and path[0]:
@@ -136,7 +135,7 @@ def _extreme(
     assert isinstance(value.func, ast.Name)
     merge = Merge.MAX if value.func.id == "max" else Merge.MIN
     for position, argument in enumerate(value.args):
-        old = _old_value(growth, argument, same, path[0])
+        old = _old_value(growth, argument, same)
         if old is not None and not has_mention(growth, value.args[1 - position]):
             if position:
                 return  # `min(new, old)` takes a not-a-number and forgets it again

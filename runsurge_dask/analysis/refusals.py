@@ -48,7 +48,6 @@ def refuse_frames(body: list[ast.stmt], scope: Scope) -> None:
                 raise Carried(node, "a star import binds names that cannot be known")
             case ast.Name(id="__class__"):
                 raise Carried(node, "it refers to its own class")
-    del scope
 
 
 def _refuse_if_outer(node: ast.expr, body: list[ast.stmt], words: str) -> None:
@@ -57,9 +56,8 @@ def _refuse_if_outer(node: ast.expr, body: list[ast.stmt], words: str) -> None:
         raise Carried(node, words)
 
 
-def refuse_targets(loop: ast.For, assigned: set[str]) -> None:
+def refuse_targets(loop: ast.For) -> None:
     """Refuse a loop that binds an attribute or an item: `for self.row in data`."""
-    del assigned
     for node in ast.walk(loop.target):
         if isinstance(node, ast.Attribute | ast.Subscript):
             raise Carried(loop, "its target is an attribute or an item")

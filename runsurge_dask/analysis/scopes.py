@@ -256,10 +256,6 @@ class Scope:
                 return _kind_of(value)
         return ""
 
-    def is_generator(self) -> bool:
-        """Whether the function yields."""
-        return self.function is not None and any(isinstance(n, ast.Yield | ast.YieldFrom) for n in own_nodes(self.function.body))
-
 
 def _assigned_value(node: ast.AST, place: tuple[str, ...]) -> ast.expr | None:
     text = ".".join(place)

@@ -39,7 +39,7 @@ def _prove_loop(loop: ast.For, scope: Scope) -> Verdict:
     """A generator that feeds the loop runs between its rows."""
     refuse_frames(body, scope)
     assigned = bound_names([loop.target, *body])
-    refuse_targets(loop, assigned)
+    refuse_targets(loop)
     exposed = carried_reads(body, bound_names([loop.target]))
     yields = _yields(body)
     accumulators = []

@@ -6,7 +6,6 @@ from runsurge_dask.runner.frames.tables import (
     DATE_ATTRIBUTES,
     DATE_METHODS,
     FRAME_ROWS,
-    GROUP_REDUCTIONS,
     REDUCTIONS,
     SERIES_ROWS,
     STRING_ROWS,
@@ -45,7 +44,6 @@ ROWS = (
 )
 REDUCE = REDUCTIONS | frozenset({"nunique", "unique", "idxmax", "idxmin", "head", "tail", "shape", "size", "empty", "dtypes", "dtype"})
 GROUP = frozenset({"groupby", "value_counts"})
-AGGREGATIONS = GROUP_REDUCTIONS | frozenset({"agg", "aggregate"})
 
 WHOLE = {
     "sort_values": "rows are put in an order over the whole",

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 from runsurge_dask.runner import shadows, wire
 from runsurge_dask.runner.accumulators import build_start, finished_value
 from runsurge_dask.runner.codec import (
-    ATOMIC,
     EnvironmentPickler,
     EnvironmentUnpickler,
+    cached_values,
     dump_results,
     is_array_like,
     load_items,
@@ -34,6 +34,7 @@ from runsurge_dask.runner.codec import (
 from runsurge_dask.runner.confinement import capture_warnings, decimal_state, enter_surroundings, prepare_process, random_state
 from runsurge_dask.runner.escape import CARRIES, Escape
 from runsurge_dask.runner.facts import Merge
+from runsurge_dask.runner.plain import ATOMIC
 from runsurge_dask.runner.records import read_chunk
 from runsurge_dask.runner.reductions import extreme
 from runsurge_dask.runner.sinks import Journal, SinkSet
@@ -75,7 +76,7 @@ class Stage:
         self.surroundings: dict[str, Any] = outer["surroundings"]
         self.seeded: bool = outer["seeded"]
         self.sees_decimals: bool = outer["sees_decimals"]
-        self.is_lonely: bool = outer["lonely"]
+        self.is_divided: bool = outer["is_divided"]
         self._environment: bytes = outer["environment"]
         self._operations: list[tuple[SiteFacts, bytes]] = pickle.loads(outer["operations"])  # noqa: S301 - our own client made it
         enter_surroundings(self.surroundings)
@@ -243,8 +244,12 @@ def _run(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire
         raise Escape(CARRIES)
     changed = _changed_items(items, items_blob, before, spec)
     journal = Journal.current.take()
-    if stage.is_lonely and (journal or shadows.has_written()):
+    if stage.is_divided and (journal or shadows.has_written()):
         raise Escape("it writes, and the code that runs as written beside it must come first")
+    cached = reachable_mutables(cached_values)
+    if cached is None:
+        raise Escape("too many objects in caches to tell whether results share them")
+    known |= dict.fromkeys(cached)
     result = dump_results({"outputs": outputs, "journal": journal, "changed": changed}, known)
     return {"status": "ok", "records": counter.count, "files": shadows.take()}, [result]
 

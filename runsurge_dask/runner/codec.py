@@ -17,10 +17,7 @@ import fractions
 import functools
 import gc
 import io
-import itertools
-import marshal
 import mmap
-import operator
 import pickle
 import re
 import sys
@@ -32,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 from cloudpickle import cloudpickle
 
 from runsurge_dask.runner.escape import CannotShip, Escape, Hidden
+from runsurge_dask.runner.plain import ATOMIC, as_pickled, dump_plain, load_plain
 from runsurge_dask.runner.sinks import CaptureSink, SinkSet
 from runsurge_dask.runner.standins import real
 
@@ -41,7 +39,6 @@ if TYPE_CHECKING:
 PROTOCOL = 5
 HIDDEN = "#hidden"
 """The stand-in of the collection that is being cut."""
-ATOMIC = frozenset({int, float, str, bytes, bool, complex, type(None), type(Ellipsis), range})
 _FROZEN = frozenset({
     types.MappingProxyType, types.GetSetDescriptorType, types.MemberDescriptorType, types.MethodDescriptorType,
     types.WrapperDescriptorType, property, types.CodeType
@@ -52,9 +49,6 @@ _FIXED = (
     *_FIXED_VALUES
 )  # fmt: skip
 """What cannot be changed itself, whatever it holds."""
-_PLAIN_KINDS = frozenset({list, tuple, dict})
-_MARSHALLED, _PICKLED = b"M", b"P"
-_DEEPEST_PLAIN = 20
 _REACHABLE_LIMIT = 200_000
 """More objects than this around a block are not searched for aliases: the block then runs whole."""
 
@@ -219,41 +213,6 @@ class _AliasingResultPickler(ResultPickler):
         return None
 
 
-def _is_plain(values: Iterable[Any], known: Mapping[int, object], depth: int = _DEEPEST_PLAIN) -> bool:
-    """Whether values are numbers and texts in lists, tuples and dictionaries that nobody else has: those need no look at each object."""
-    values = list(values)
-    every = set(map(type, values))
-    kinds = every - ATOMIC
-    if float in every:
-        floats = [value for value in values if type(value) is float]
-        if any(map(operator.ne, floats, floats)):  # not-a-numbers have identities
-            return False
-    if not kinds:
-        return True
-    if not depth or not kinds <= _PLAIN_KINDS:
-        return False
-    inner = [value for value in values if type(value) in _PLAIN_KINDS]
-    if not known.keys().isdisjoint(map(id, inner)):
-        return False
-    within = itertools.chain.from_iterable(itertools.chain(v, v.values()) if type(v) is dict else v for v in inner)
-    return _is_plain(within, known, depth - 1)
-
-
-def dump_plain(value: object, known: Mapping[int, object] = types.MappingProxyType({})) -> bytes | None:
-    """Write a value that is made of nothing but numbers and texts in lists, tuples and dictionaries, eight times as fast as pickle does."""
-    if not _is_plain([value], known):
-        return None
-    try:
-        return _MARSHALLED + marshal.dumps(value)  # type: ignore[arg-type]
-    except ValueError:  # deeper than it goes, or a range
-        return None
-
-
-def load_plain(blob: bytes) -> Any:
-    """The value, if it was written so; NotImplemented for a pickle."""
-    return marshal.loads(memoryview(blob)[1:]) if blob[:1] == _MARSHALLED else NotImplemented  # noqa: S302 - our own child made it
-
-
 def dump_results(value: object, known: Mapping[int, object] = types.MappingProxyType({})) -> bytes:
     """Write what a chunk found.
 
@@ -264,14 +223,13 @@ def dump_results(value: object, known: Mapping[int, object] = types.MappingProxy
     if plain is not None:
         return plain
     file = io.BytesIO()
-    file.write(_PICKLED)
     try:
         _AliasingResultPickler(file, known).dump(value)
     except Escape:
         raise
     except Exception as error:
         raise Escape(f"a result cannot be copied: {error}") from None
-    return file.getvalue()
+    return as_pickled(file.getvalue())
 
 
 def load_results(blob: bytes, resolve: Callable[[Any], object] | None = None) -> Any:
@@ -302,11 +260,6 @@ def load_items(blob: bytes) -> Any:
     """The rows that were sent to a chunk."""
     plain = load_plain(blob)
     return EnvironmentUnpickler(io.BytesIO(memoryview(blob)[1:]), {}).load() if plain is NotImplemented else plain
-
-
-def as_pickled(blob: bytes) -> bytes:
-    """A pickle, marked as one."""
-    return _PICKLED + blob
 
 
 def reachable_mutables(  # noqa: C901, PLR0912 - one walk, with the kinds of objects it may pass by
@@ -393,7 +346,20 @@ def _fill_module(module: types.ModuleType, content: dict[str, object]) -> None:
 
 
 def _rebuild_lru_cache(function: Callable[..., Any], parameters: dict[str, Any]) -> Any:
-    return functools.lru_cache(**parameters)(function)
+    """A cache of a chunk's own, which remembers what it holds: rows that share an object of it share it with rows of other chunks."""
+
+    @functools.wraps(function)
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        value = function(*args, **kwargs)
+        if type(value) not in ATOMIC:
+            cached_values.append(value)
+        return value
+
+    return functools.lru_cache(**parameters)(noted)
+
+
+cached_values: list[Any] = []
+"""What caches of the script's functions hold in this chunk child."""
 
 
 def _class_by_tracker(tracker: str) -> type:

@@ -42,7 +42,7 @@ class Conversation(Cutting):
         """
         facts = replace(self.facts, code=code, free=("__rs_job__",), form="frame")
         operation = Operation(facts, {"__rs_job__": job}, _nothing)
-        blob, _ = pack_stage(self.runtime, self.known_source, self.iterable, [operation], is_lonely=False)
+        blob, _ = pack_stage(self.runtime, self.known_source, self.iterable, [operation])
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         specs = [{"kind": "items", "start": n, "end": n + 1, "index": n, "wraps": []} for n in range(len(chunks))]

@@ -65,7 +65,6 @@ class Cutting:
         self.begun = time.perf_counter()
         self.seconds_per_unit: float | None = None
         self.seconds_per_record: float | None = None
-        self.is_complete = False
         self.is_decoding_error = False
         self.reached = self.last = 0, 0
         """The cut, and the number of records before it, up to which chunks have been joined; and those before the last chunk."""
@@ -203,8 +202,7 @@ class Cutting:
             CannotShip: nothing was handed out.
         """
         runtime, facts = self.runtime, consumer.facts
-        is_lonely = any(fact.merge == "yield" for fact in facts.accumulators)
-        stage, sinks = pack_stage(runtime, self.known_source, self.iterable, operations, is_lonely=is_lonely)
+        stage, sinks = pack_stage(runtime, self.known_source, self.iterable, operations)
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         needs_index = any(o.facts.is_indexed for o in operations) or bool(self.known_source.wraps)
@@ -220,7 +218,6 @@ class Cutting:
             [stage, *blobs]
         )
         yield from self._collect(specs, operations, sinks, needs_index=needs_index)
-        consumer.is_complete = self.reached[0] == cuts[-1]
 
     def _collect(
         self, specs: list[wire.Header], operations: list[Operation], sinks: SinkSet, *, needs_index: bool

@@ -36,7 +36,6 @@ class Child:
         self.pid: int | None = None
         self.exited = threading.Event()
         self.exit_code: int | None = None
-        self.known_stages: set[str] = set()
 
     def call(self, header: wire.Header, blobs: Sequence[wire.Blob] = ()) -> tuple[wire.Header, list[bytes]]:
         """Send one message and wait for its answer.

@@ -9,8 +9,9 @@ import pickle
 import types
 from typing import TYPE_CHECKING, Any
 
-from runsurge_dask.runner.codec import HIDDEN, EnvironmentPickler, as_pickled, dump_plain, function_values, reachable_mutables
+from runsurge_dask.runner.codec import HIDDEN, EnvironmentPickler, function_values, reachable_mutables
 from runsurge_dask.runner.escape import CannotShip
+from runsurge_dask.runner.plain import as_pickled, dump_plain
 from runsurge_dask.runner.sinks import SinkSet
 from runsurge_dask.runner.standins import real
 from runsurge_dask.runner.surroundings import surroundings
@@ -57,9 +58,7 @@ def dump_items(runtime: Runtime, items: Any) -> bytes:
     return dump_plain(items) or as_pickled(dump(runtime, items))
 
 
-def pack_stage(
-    runtime: Runtime, source: Source, iterable: Any, operations: list[Operation], *, is_lonely: bool
-) -> tuple[bytes, SinkSet]:
+def pack_stage(runtime: Runtime, source: Source, iterable: Any, operations: list[Operation]) -> tuple[bytes, SinkSet]:
     """The code of a stage with everything around it, as one blob for all its chunks, and the sinks that it writes to.
 
     Raises:
@@ -91,7 +90,7 @@ def pack_stage(
         "surroundings": surroundings(),
         "seeded": runtime.options["seeded"],
         "sees_decimals": runtime.options["sees_decimals"],
-        "lonely": is_lonely,
+        "is_divided": bool(operations[-1].facts.given),
         "operations": pickle.dumps(parts),
         "environment": environment,
     }

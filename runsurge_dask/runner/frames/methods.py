@@ -115,15 +115,6 @@ def rows_method(name: str) -> Any:
     return attempt
 
 
-def now_method(name: str) -> Any:
-    """A method that runs the script's own function, or may fail: done at its own line."""
-
-    def attempt(lazy: Any, *args: Any, **kwargs: Any) -> Any:
-        return extend(lazy, f"method:{name}", args, kwargs, now=True, calls=True)
-
-    return attempt
-
-
 def _is_safe(*values: Any) -> bool:
     """Only columns of types on which an operation cannot fail for one value and work for another."""
     for value in values:
