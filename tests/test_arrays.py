@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from runsurge_dask.runner.arrays.nodes import Evaluation, Rows, Step, flatten
 from runsurge_dask.runner.arrays.origins import counted_rows, file_rows, linear_rows
 from runsurge_dask.runner.arrays.sums import joined, leaves_of, sum_of, tree_of
-from tests.differential.compare import Bench, differences
+from tests.differential.compare import differences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.differential.compare import Bench
 
 HEAD = "import numpy as np\n\nx = np.load('x.npy')\nk = np.arange(300)\nt = np.linspace(-1, 1, 300)\n"
 SPLIT = [
@@ -47,13 +48,6 @@ WHOLE = [
     "print(np.add(x, t, out=t) is t, t.sum(), np.median(x, overwrite_input=True), x[0])",
     "e = x[x > 99]\nprint(e.size, e.sum())\nprint(e.max())",
 ]
-
-
-@pytest.fixture(scope="module")
-def bench() -> Iterator[Bench]:
-    made = Bench()
-    yield made
-    made.close()
 
 
 def run(bench: Bench, folder: Path, script: str) -> tuple[list[str], bool]:

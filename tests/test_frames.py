@@ -15,11 +15,12 @@ from runsurge_dask.runner.frames.needs import needed_columns
 from runsurge_dask.runner.frames.nodes import Node, all_nodes
 from runsurge_dask.runner.frames.scan import count_rows
 from runsurge_dask.runner.frames.table import UnsupportedError
-from tests.differential.compare import Bench, differences
+from tests.differential.compare import differences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.differential.compare import Bench
 
 ROWS = [f'{i},{"abc"[i % 3]},{(i * 7) % 11 - 3},{i * 1.25 if i % 9 else ""},{"True" if i % 4 else "False"},"n{i}, x"' for i in range(40)]
 FILE = "id,cat,qty,price,flag,name\n" + "\n".join(ROWS) + "\n"
@@ -46,13 +47,6 @@ WHOLE = [
     "L = 3\ndf = df[df['id'] > 1].reset_index(drop=True)\nprint(df.query('qty > @L').std(numeric_only=True))",
     "df.rename(columns={'qty': 'n'}, inplace=True)\nprint(df.n.sum())",
 ]
-
-
-@pytest.fixture(scope="module")
-def bench() -> Iterator[Bench]:
-    made = Bench()
-    yield made
-    made.close()
 
 
 def run(bench: Bench, folder: Path, text: str, script: str) -> tuple[list[str], bool]:

@@ -61,10 +61,11 @@ def _loop(target: str, iterable: str, fields: Mapping[str, str], **more: str) ->
 
 def file_origins() -> list[tuple[int, Origin]]:
     """Loops that read a file themselves, with their weights."""
-    line, parsed = SPLIT_LINE, PARSED_LINE
-    text, records = _of(TEXTS, "row"), _of(NAMED_TEXTS, "row")
-    in_list, in_dict = {"row": "row", "row_kind": "list"}, {"row": "row", "row_kind": "dict"}
-    csv_open = {"within": 'with open("data.csv", newline="") as f:'}
+    return [*_line_origins(), *_csv_origins(), *_other_origins()]
+
+
+def _line_origins() -> list[tuple[int, Origin]]:
+    line, in_list = SPLIT_LINE, {"row": "row", "row_kind": "list"}
     return [
         (4, _loop("line", 'open("data.txt")', line)),
         (4, Origin(header="for line in f:", fields=line, within='with open("data.txt") as f:')),
@@ -101,6 +102,14 @@ def file_origins() -> list[tuple[int, Origin]]:
                 within='with open("data.txt") as f:',
             ),
         ),
+    ]
+
+
+def _csv_origins() -> list[tuple[int, Origin]]:
+    text, records = _of(TEXTS, "row"), _of(NAMED_TEXTS, "row")
+    in_list, in_dict = {"row": "row", "row_kind": "list"}, {"row": "row", "row_kind": "dict"}
+    csv_open = {"within": 'with open("data.csv", newline="") as f:'}
+    return [
         (4, Origin(header="for row in reader:", fields=text, inner="reader = csv.reader(f)\nhead = next(reader)", **csv_open, **in_list)),
         (
             2,
@@ -126,6 +135,13 @@ def file_origins() -> list[tuple[int, Origin]]:
         ),
         (4, Origin(header="for row in csv.DictReader(f):", fields=records, **csv_open, **in_dict)),
         (1, Origin(header="for i, row in enumerate(csv.DictReader(f), start=1):", fields=records, index="i", **csv_open, **in_dict)),
+    ]
+
+
+def _other_origins() -> list[tuple[int, Origin]]:
+    line, parsed, text = SPLIT_LINE, PARSED_LINE, _of(TEXTS, "row")
+    in_list, in_dict = {"row": "row", "row_kind": "list"}, {"row": "row", "row_kind": "dict"}
+    return [
         (
             3,
             Origin(
