@@ -20,6 +20,8 @@ from tests.differential.trials import Trials, render_failure
 
 LOG = Path(__file__).parent / "soak.log"
 REPORT_EVERY = 200
+REPEATS = 10
+"""A wrong program is run so many times more: what is wrong now and then is a race, and wrong all the same."""
 
 
 @dataclass(slots=True)
@@ -69,10 +71,14 @@ def soak(seed: str, numbers: range, findings: Path) -> Tally:
             tally.chunks += sum(stage.accepted for stage in trial.stages)
             if trial.differences:
                 tally.wrong += 1
-                smaller = trials.shrink(program, trial)
                 path = findings / f"{seed}-{number}.txt"
-                path.write_text(render_failure(smaller, trials.run(smaller) if smaller != program else trial), encoding="utf-8")
+                path.write_text(render_failure(program, trial), encoding="utf-8")
                 print(f"WRONG {seed}/{number}: {trial.differences[0]}; {path}", flush=True)  # noqa: T201
+                again = sum(bool(trials.run(program).differences) for _ in range(REPEATS))
+                print(f"wrong in {again} of {REPEATS} more runs", flush=True)  # noqa: T201
+                smaller = trials.shrink(program, trial)
+                if (outcome := trials.run(smaller)).differences:
+                    path.with_suffix(".small").write_text(render_failure(smaller, outcome), encoding="utf-8")
             if tally.programs % REPORT_EVERY == 0:
                 print(tally, flush=True)  # noqa: T201
     return tally

@@ -34,6 +34,7 @@ from runsurge_dask.runner.codec import (
 from runsurge_dask.runner.confinement import capture_warnings, decimal_state, enter_surroundings, prepare_process, random_state
 from runsurge_dask.runner.escape import CARRIES, Escape
 from runsurge_dask.runner.facts import Merge
+from runsurge_dask.runner.given import GivenRows
 from runsurge_dask.runner.plain import ATOMIC
 from runsurge_dask.runner.records import read_chunk
 from runsurge_dask.runner.reductions import extreme
@@ -229,7 +230,7 @@ def _run(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire
         stage.load()
     items = load_items(items_blob) if items_blob else None
     known = _known_objects(stage, spec, items)
-    before = _flat_rows(items)
+    rows = GivenRows(items)
     randomness = random_state() if stage.seeded else None
     decimals = decimal_state() if stage.sees_decimals else ""
     counter = _Counting(read_chunk(spec, items))
@@ -242,7 +243,7 @@ def _run(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire
         raise Escape("it changes the context of decimal arithmetic")
     if stage.take_digest() != stage.digest:
         raise Escape(CARRIES)
-    changed = _changed_items(items, items_blob, before, spec)
+    changed = rows.changes(spec["start"])
     journal = Journal.current.take()
     if stage.is_divided and (journal or shadows.has_written()):
         raise Escape("it writes, and the code that runs as written beside it must come first")
@@ -337,39 +338,3 @@ def _know(item: Any, position: int, path: tuple[Any, ...], known: dict[int, obje
     for key, value in inner:
         if type(value) not in ATOMIC:
             _know(value, position, (*path, key), known)
-
-
-def _flat_rows(items: Any) -> list[Any] | None:
-    """Copies of rows that are plain lists or dictionaries of plain values; None where they are anything else."""
-    if not isinstance(items, list) or not items or not {type(item) for item in items} <= {dict, list}:
-        return None
-    if all(set(map(type, item.values() if type(item) is dict else item)) <= ATOMIC for item in items):
-        return [item.copy() for item in items]
-    return None
-
-
-def _changed_items(items: Any, blob: bytes, before: list[Any] | None, spec: Mapping[str, Any]) -> list[tuple[int, Any]]:
-    """Rows that the chunk changed, as (position, new content)."""
-    if items is None or type(items) is range or (isinstance(items, list | tuple) and set(map(type, items)) <= ATOMIC):
-        return []
-    if set(map(type, items)) == {tuple} and all(set(map(type, item)) <= ATOMIC for item in items):
-        return []
-    if before is not None:
-        return [(spec["start"] + n, new.copy()) for n, (old, new) in enumerate(zip(before, items, strict=True)) if not _same_row(old, new)]
-    if _dumped(items) != _dumped(load_items(blob)):
-        raise Escape("it changes the rows it is given")
-    return []
-
-
-def _same_row(old: Any, new: Any) -> bool:
-    if len(old) != len(new):
-        return False
-    if type(old) is dict:
-        return all(a is c and old[a] is new[c] for a, c in zip(old, new, strict=True))
-    return all(a is b for a, b in zip(old, new, strict=True))
-
-
-def _dumped(value: Any) -> bytes:
-    file = io.BytesIO()
-    EnvironmentPickler(file, sinks=SinkSet(), plain_code={}, user_modules={}).dump(value)
-    return file.getvalue()
