@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import copy
 import marshal
+import os
 from typing import TYPE_CHECKING
 
 from runsurge_dask.analysis.places import place_of
@@ -52,7 +53,7 @@ def compiled(template: ast.Module, near: ast.AST, scope: Scope) -> bytes:
         ):
             ast.copy_location(node, near)
     ast.fix_missing_locations(template)
-    return marshal.dumps(compile(template, scope.file, "exec", dont_inherit=True))
+    return marshal.dumps(compile(template, os.path.abspath(scope.file), "exec", dont_inherit=True))
 
 
 class ChunkBody(ast.NodeTransformer):

@@ -7,6 +7,7 @@ import marshal
 import os
 import tokenize
 import types
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runsurge_dask.analysis.arrays import follow_arrays, writes_bytes, writes_errors
@@ -18,11 +19,11 @@ from runsurge_dask.analysis.scopes import Mentions
 from runsurge_dask.errors import ScriptError
 from runsurge_dask.ir.program import ModuleCode, Program
 from runsurge_dask.knowledge.calls import SEEDING_CALLS
+from runsurge_dask.runner.facts import SiteFacts, SplitKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from runsurge_dask.runner.facts import SiteFacts
 
 DEEPEST_SOURCE = 1 << 22
 """Larger sources are refused before they are parsed."""
@@ -77,6 +78,9 @@ def build_program(source: str, path: str) -> Program:
         )
     sites.extend(classify_frames({name: (file, module) for name, (file, module, _) in trees.items()}, len(sites) + 1))
     every = [module for _, module, _ in trees.values()]
+    patch = _patched_library(mentions, trees)
+    if patch:
+        sites = [replace(facts, kind=SplitKind.WHOLE, code=b"", divided=None, reason=patch) for facts in sites]
     return Program(
         file=path,
         source=source,
@@ -89,12 +93,26 @@ def build_program(source: str, path: str) -> Program:
         entry=_entry_of(tree, path),
         is_seeding=any(_seeds(module) for module in every),
         is_seeing_decimals=mentions.sees_decimals,
+        is_patching=bool(patch),
         is_writing_errors=writes_errors(every),
         is_writing_bytes=writes_bytes(every),
         is_looking_into_caches=any(
             isinstance(n, ast.Attribute) and n.attr.startswith("cache_") for module in every for n in ast.walk(module)
         ),
     )
+
+
+def _patched_library(mentions: Mentions, trees: Mapping[str, tuple[str, ast.Module, bool]]) -> str:
+    """Why nothing may be cut: the script changes a library, which chunks would have as it was; empty if it does not."""
+    libraries: set[str] = set()
+    for node in (n for _, tree, _ in trees.values() for n in ast.walk(tree)):
+        match node:
+            case ast.Import(names=aliases):
+                libraries |= {a.asname or a.name.split(".")[0] for a in aliases if a.name.split(".")[0] not in trees}
+            case ast.ImportFrom(level=0, module=str(module), names=aliases) if module.split(".")[0] not in trees:
+                libraries |= {a.asname or a.name for a in aliases}
+    first = min(((line, name) for name, line in mentions.patched.items() if name in libraries - {"sys"}), default=None)
+    return f"line {first[0]}: it changes `{first[1]}`, which chunks would have as it was" if first else ""
 
 
 def parse(source: str, path: str) -> ast.Module:

@@ -30,6 +30,8 @@ class Mentions:
     """The program looks at the context of decimal arithmetic, or changes it."""
     compares_identity: bool = False
     """The program asks whether two values are the same object."""
+    patched: dict[str, int] = field(default_factory=dict)
+    """Names whose attributes are set (`math.sqrt = mine`), with the first line; those of libraries would be unchanged in a chunk."""
     bound: set[str] = field(default_factory=set)
     """Every name that is bound by assignment, or is a parameter, somewhere."""
     genexps: set[str] = field(default_factory=set)
@@ -46,6 +48,8 @@ class Mentions:
         self.loose_classes |= set(_values(tree)) & self.classes
         self.sees_decimals |= bool(mentioned(tree) & DECIMAL_CONTEXTS)
         self.compares_identity |= any(map(_asks_identity, ast.walk(tree)))
+        for name, line in _patches(tree):
+            self.patched.setdefault(name, line)
         self.bound |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
         self.bound |= {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
         self.imported |= bound_names(node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
@@ -144,6 +148,15 @@ def _values(tree: ast.Module) -> Iterator[str]:
             case ast.MatchClass(cls=kind):
                 bare.add(id(kind))
     yield from (n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load) and id(n) not in bare)
+
+
+def _patches(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()):
+                yield name, node.lineno
+            case ast.Call(func=ast.Name(id="setattr" | "delattr"), args=[ast.Name(id=name), *_]):
+                yield name, node.lineno
 
 
 def _asks_identity(node: ast.AST) -> bool:

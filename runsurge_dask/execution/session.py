@@ -106,7 +106,7 @@ class Session:
         options = {
             "chunks": self.options.chunks, "exact": self.exact, "worth_seconds": self.options.worth_seconds,
             "workers": self.options.workers,
-            "sees_decimals": self.program.is_seeing_decimals,
+            "sees_decimals": self.program.is_seeing_decimals, "is_patching": self.program.is_patching,
             "seeded": self.program.is_seeding, "caches_are_seen": self.program.is_looking_into_caches
         }
         return {

@@ -66,6 +66,8 @@ class Program:
     """The function to call after the module body, for scripts that only define `main`."""
     is_seeding: bool = False
     """Somewhere a global random generator gets a seed."""
+    is_patching: bool = False
+    """It changes libraries: nothing of it is cut."""
     is_looking_into_caches: bool = False
     """Somewhere the hits of a cached function are asked for, or the cache is emptied."""
     is_seeing_decimals: bool = False

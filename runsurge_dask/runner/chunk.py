@@ -22,22 +22,15 @@ from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner import shadows, wire
 from runsurge_dask.runner.accumulators import build_start, finished_value
-from runsurge_dask.runner.codec import (
-    EnvironmentPickler,
-    EnvironmentUnpickler,
-    cached_values,
-    dump_results,
-    is_array_like,
-    load_items,
-    reachable_mutables,
-)
+from runsurge_dask.runner.codec import EnvironmentPickler, EnvironmentUnpickler, cached_values, dump_results, load_items
 from runsurge_dask.runner.confinement import capture_warnings, decimal_state, enter_surroundings, prepare_process, random_state
 from runsurge_dask.runner.escape import CARRIES, Escape
 from runsurge_dask.runner.facts import Merge
-from runsurge_dask.runner.given import GivenRows
+from runsurge_dask.runner.given import GivenRows, known_rows
 from runsurge_dask.runner.plain import ATOMIC
 from runsurge_dask.runner.records import read_chunk
 from runsurge_dask.runner.reductions import extreme
+from runsurge_dask.runner.sharing import is_beside_script, reachable_mutables
 from runsurge_dask.runner.sinks import Journal, SinkSet
 from runsurge_dask.runner.tapes import compress
 
@@ -95,8 +88,9 @@ class Stage:
         self.watched = {name: value for name, value in environment.items() if not _cannot_change(value)}
         self.stand_ins = {id(value): local for local, value in stand_ins.items() if type(value) not in ATOMIC}
         self.digest = self.take_digest()
-        compares = any(block.facts.compares_identity for block in self.blocks)
-        found = reachable_mutables(self.watched.values(), with_tuples=compares)
+        self.with_identities = any(block.facts.compares_identity for block in self.blocks)
+        around = environment if self.with_identities else self.watched
+        found = reachable_mutables(around.values(), with_identities=self.with_identities)
         self.mutables = None if found is None else found - set(self.stand_ins)
 
     def take_digest(self) -> bytes:
@@ -187,7 +181,7 @@ def _holds_plain_values(value: Any) -> bool:
 
 
 def _user_modules(watched: Mapping[str, Any]) -> dict[str, types.ModuleType]:
-    return {v.__name__: v for v in watched.values() if isinstance(v, types.ModuleType) and v.__spec__ is None}
+    return {v.__name__: v for v in watched.values() if isinstance(v, types.ModuleType) and is_beside_script(v)}
 
 
 def _cannot_change(value: Any) -> bool:
@@ -247,11 +241,12 @@ def _run(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire
     journal = Journal.current.take()
     if stage.is_divided and (journal or shadows.has_written()):
         raise Escape("it writes, and the code that runs as written beside it must come first")
-    cached = reachable_mutables(cached_values)
+    cached = reachable_mutables(cached_values, with_identities=stage.with_identities)
     if cached is None:
         raise Escape("too many objects in caches to tell whether results share them")
     known |= dict.fromkeys(cached)
-    result = dump_results({"outputs": outputs, "journal": journal, "changed": changed}, known)
+    found = {"outputs": outputs, "journal": journal, "changed": changed}
+    result = dump_results(found, known, with_identities=stage.with_identities)
     return {"status": "ok", "records": counter.count, "files": shadows.take()}, [result]
 
 
@@ -307,34 +302,5 @@ def _known_objects(stage: Stage, spec: Mapping[str, Any], items: Any) -> dict[in
     known: dict[int, object] = {**dict.fromkeys(stage.mutables), id(math.nan): ("nan", "math")}
     if "numpy" in sys.modules:
         known[id(sys.modules["numpy"].nan)] = ("nan", "numpy")
-    if type(items).__module__ == "numpy":
-        known[id(items)] = None
-    if not isinstance(items, list | tuple) or set(map(type, items)) <= ATOMIC:
-        return known
-    for position, item in enumerate(items):
-        if type(item) not in ATOMIC:
-            _know(item, spec["start"] + position, (), known)
+    known.update(known_rows(items, spec["start"], with_identities=stage.with_identities))
     return known
-
-
-def _know(item: Any, position: int, path: tuple[Any, ...], known: dict[int, object]) -> None:
-    """Note a row and the containers in it, with the way to each."""
-    if known.get(id(item)) is not None:
-        return
-    kind = type(item)
-    known[id(item)] = ("item", position, path)
-    if kind in {list, tuple}:
-        inner = [] if set(map(type, item)) <= ATOMIC else list(enumerate(item))
-    elif kind is dict:
-        inner = [] if set(map(type, item.values())) <= ATOMIC else list(item.items())
-    elif is_array_like(item):
-        inner = []
-    else:
-        below = reachable_mutables([item])
-        if below is None:
-            raise Escape("its rows are too deep to tell whether results share them")
-        known.update((key, None) for key in below if key != id(item))
-        inner = []
-    for key, value in inner:
-        if type(value) not in ATOMIC:
-            _know(value, position, (*path, key), known)

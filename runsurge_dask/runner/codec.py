@@ -11,46 +11,30 @@ as one it already has must come back as a reference, or not at all.
 from __future__ import annotations
 
 import copyreg
-import datetime as dt
-import decimal
-import fractions
 import functools
 import gc
 import io
 import mmap
 import pickle
-import re
 import sys
 import types
 import weakref
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from cloudpickle import cloudpickle
 
+from runsurge_dask.runner.constants import constant_at, holds_text_of_its_module, place_of
 from runsurge_dask.runner.escape import CannotShip, Escape, Hidden
 from runsurge_dask.runner.plain import ATOMIC, as_pickled, dump_plain, load_plain
 from runsurge_dask.runner.sinks import CaptureSink, SinkSet
 from runsurge_dask.runner.standins import real
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
 PROTOCOL = 5
 HIDDEN = "#hidden"
 """The stand-in of the collection that is being cut."""
-_FROZEN = frozenset({
-    types.MappingProxyType, types.GetSetDescriptorType, types.MemberDescriptorType, types.MethodDescriptorType,
-    types.WrapperDescriptorType, property, types.CodeType
-})
-_FIXED_VALUES = (re.Pattern, dt.date, dt.time, dt.timedelta, dt.tzinfo, decimal.Decimal, fractions.Fraction, PurePath)
-_FIXED = (
-    tuple, frozenset, types.FunctionType, types.CellType, type, types.MethodType, functools.partial, functools._lru_cache_wrapper,  # noqa: SLF001
-    *_FIXED_VALUES
-)  # fmt: skip
-"""What cannot be changed itself, whatever it holds."""
-_REACHABLE_LIMIT = 200_000
-"""More objects than this around a block are not searched for aliases: the block then runs whole."""
 
 
 class EnvironmentPickler(cloudpickle.Pickler):  # type: ignore[misc]
@@ -96,20 +80,26 @@ class EnvironmentPickler(cloudpickle.Pickler):  # type: ignore[misc]
             return CaptureSink, (self._sinks.index_of(obj),)
         if isinstance(obj, CaptureSink):
             return CaptureSink, (obj.index,)
+        if isinstance(obj, types.GeneratorType):
+            raise CannotShip("a generator is tied to its process")
+        if _pickles_in_its_own_way(type(obj)) or holds_text_of_its_module(obj):
+            raise CannotShip("a value around it says itself what of it is copied")
+        reduced = self._reduce_unlike_pickle(obj)
+        return super().reducer_override(obj) if reduced is None else reduced
+
+    def _reduce_unlike_pickle(self, obj: Any) -> Any:
         if isinstance(obj, types.ModuleType) and obj.__name__ in self._user_modules:
             return types.ModuleType, (obj.__name__,), {k: v for k, v in vars(obj).items() if not _is_machinery(k)}, None, None, _fill_module
         if isinstance(obj, functools._lru_cache_wrapper):  # noqa: SLF001 - no public name for the type
             if self._caches_are_seen:
                 raise CannotShip("the script looks into a cache")
             return _rebuild_lru_cache, (obj.__wrapped__, obj.cache_parameters())
-        if isinstance(obj, types.GeneratorType):
-            raise CannotShip("a generator is tied to its process")
-        if _pickles_in_its_own_way(type(obj)):
-            raise CannotShip("a value around it says itself what of it is copied")
+        if (place := place_of(obj)) is not None:
+            return constant_at, place
         if type(obj).__name__ == "memmap" and is_array_like(obj) and obj.mode == "r" and isinstance(obj.base, mmap.mmap):
             order = "C" if obj.flags.c_contiguous else "F"
             return type(obj), (obj.filename, obj.dtype, "r", obj.offset, obj.shape, order)
-        return super().reducer_override(obj)
+        return None
 
     def _dynamic_function_reduce(self, func: types.FunctionType) -> Any:
         plain = self._plain_code.get((func.__code__.co_filename, func.__code__.co_name, func.__code__.co_firstlineno))
@@ -146,7 +136,9 @@ class ResultPickler(cloudpickle.Pickler):  # type: ignore[misc]
             raise Escape("a result is tied to its process")
         if isinstance(obj, BaseException) and (obj.__traceback__ or obj.__cause__ or obj.__context__):
             raise Escape("a result is an exception that was raised")
-        if _pickles_in_its_own_way(type(obj)):
+        if (place := place_of(obj)) is not None:
+            return constant_at, place
+        if _pickles_in_its_own_way(type(obj)) or holds_text_of_its_module(obj):
             raise Escape("a result says itself what of it is copied")
         reduced = super().reducer_override(obj)
         if isinstance(obj, types.FunctionType | type) and reduced is not NotImplemented:
@@ -190,13 +182,14 @@ def _has_another_order(found: Any) -> bool:
 
 
 class _AliasingResultPickler(ResultPickler):
-    def __init__(self, file: io.BytesIO, known: Mapping[int, object]) -> None:
+    def __init__(self, file: io.BytesIO, known: Mapping[int, object], *, with_identities: bool) -> None:
         super().__init__(file)
         self._known = known
+        self._with_identities = with_identities
 
     def persistent_id(self, obj: object) -> object:
         kind = type(obj)
-        if kind is str or kind is int:
+        if (kind is str or kind is int) and not self._with_identities:
             return None
         if id(obj) in self._known:
             reference = self._known[id(obj)]
@@ -207,24 +200,24 @@ class _AliasingResultPickler(ResultPickler):
             raise Escape("a result is a set whose order shows how it grew")
         base = getattr(obj, "base", None) if kind.__module__ == "numpy" else None
         while base is not None:
-            if id(base) in self._known and base.flags.writeable:
+            if id(base) in self._known and getattr(getattr(base, "flags", None), "writeable", True):
                 raise Escape("a result is a view of an array around it")
             base = getattr(base, "base", None)
         return None
 
 
-def dump_results(value: object, known: Mapping[int, object] = types.MappingProxyType({})) -> bytes:
-    """Write what a chunk found.
+def dump_results(value: object, known: Mapping[int, object] = types.MappingProxyType({}), *, with_identities: bool = False) -> bytes:
+    """Write what a chunk found; `with_identities` looks at texts, too, as `sharing.reachable_mutables` does.
 
     Raises:
         Escape: it holds something that a copy cannot stand for.
     """
-    plain = dump_plain(value, known)
+    plain = None if with_identities else dump_plain(value, known)
     if plain is not None:
         return plain
     file = io.BytesIO()
     try:
-        _AliasingResultPickler(file, known).dump(value)
+        _AliasingResultPickler(file, known, with_identities=with_identities).dump(value)
     except Escape:
         raise
     except Exception as error:
@@ -262,67 +255,19 @@ def load_items(blob: bytes) -> Any:
     return EnvironmentUnpickler(io.BytesIO(memoryview(blob)[1:]), {}).load() if plain is NotImplemented else plain
 
 
-def reachable_mutables(  # noqa: C901, PLR0912 - one walk, with the kinds of objects it may pass by
-    roots: Iterable[object], skipped: object = None, *, with_tuples: bool = False, with_code: bool = True
-) -> set[int] | None:
-    """Ids of the mutable objects that user data reach from `roots`; None if there are too many to look at.
-
-    Library modules and classes are not entered: results cannot hold their inside by accident. `skipped` is not, either, nor
-    are functions and classes of the script's without `with_code`.
-    """
-    found: set[int] = set()
-    waiting = list(roots)
-    seen: set[int] = set()
-    while waiting:
-        obj = real(waiting.pop())
-        kind = type(obj)
-        if kind in ATOMIC or id(obj) in seen or obj is skipped:
-            if kind is float and obj != obj:  # noqa: PLR0124 - a not-a-number is in a list only if it is the very object
-                found.add(id(obj))
-            continue
-        if (kind is list or kind is tuple) and set(map(type, obj)) <= ATOMIC:
-            if kind is list or with_tuples:
-                found.add(id(obj))
-            continue
-        seen.add(id(obj))
-        if len(seen) > _REACHABLE_LIMIT:
-            return None
-        if not with_code and isinstance(obj, types.FunctionType | types.MethodType | type):
-            continue
-        if isinstance(obj, types.ModuleType) or kind in _FROZEN or _is_library_class(obj):
-            continue
-        if isinstance(obj, types.FunctionType) and cloudpickle._should_pickle_by_reference(obj):  # noqa: SLF001
-            continue
-        if not isinstance(obj, _FIXED) or (with_tuples and isinstance(obj, _FIXED_VALUES)):
-            found.add(id(obj))
-        if isinstance(obj, types.FunctionType):
-            waiting.extend(function_values(obj))
-        elif isinstance(obj, type):
-            waiting.extend((*obj.__bases__, *vars(obj).values()))
-        elif not is_array_like(obj):
-            waiting.extend(gc.get_referents(obj))
-    return found
+def is_library_class(obj: object) -> bool:
+    """Whether this is a class that no code of the script's has made."""
+    return isinstance(obj, type) and obj not in cloudpickle._DYNAMIC_CLASS_TRACKER_BY_CLASS  # noqa: SLF001
 
 
-def function_values(function: types.FunctionType) -> list[object]:
-    """What a function can reach: defaults, closure, and the globals that its code spells."""
-    spelled: set[str] = set()
-    codes = [function.__code__]
-    while codes:
-        code = codes.pop()
-        spelled.update(code.co_names)
-        codes.extend(constant for constant in code.co_consts if isinstance(constant, types.CodeType))
-    values: list[object] = [function.__globals__[name] for name in spelled if name in function.__globals__]
-    return [*values, function.__closure__, function.__defaults__, function.__kwdefaults__, *vars(function).values()]
+def goes_by_name(function: types.FunctionType) -> bool:
+    """Whether a function is found by its name in the other process."""
+    return bool(cloudpickle._should_pickle_by_reference(function))  # noqa: SLF001
 
 
 def is_array_like(obj: object) -> bool:
     """Arrays and frames: what is inside of them is never shared as an object (pandas copies on write)."""
     return type(obj).__module__.split(".")[0] in {"numpy", "pandas"}
-
-
-def _is_library_class(obj: object) -> bool:
-    return isinstance(obj, type) and obj not in cloudpickle._DYNAMIC_CLASS_TRACKER_BY_CLASS  # noqa: SLF001
 
 
 def _with_code(func: types.FunctionType, code: types.CodeType) -> types.FunctionType:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import gc
 import importlib
+import locale
 import logging
 import os
 import random
 import signal
 import sys
+import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -55,8 +57,18 @@ class NoInput:
 def enter_surroundings(surroundings: Mapping[str, Any]) -> None:
     """Take over what the script has set for its whole process."""
     os.chdir(surroundings["cwd"])
+    os.getpid = lambda: surroundings["pid"]
     os.environ.clear()
     os.environ.update(surroundings["environ"])
+    time.tzset()
+    os.umask(surroundings["umask"])
+    sys.set_int_max_str_digits(surroundings["digits"])
+    if surroundings["locale"]:
+        locale.setlocale(locale.LC_ALL, surroundings["locale"])
+    if surroundings["numpy"]:
+        numpy = importlib.import_module("numpy")
+        numpy.seterr(**surroundings["numpy"]["errors"])
+        numpy.set_printoptions(**surroundings["numpy"]["printing"])
     sys.argv = list(surroundings["argv"])
     sys.path[:] = surroundings["path"]
     sys.setrecursionlimit(surroundings["recursion_limit"])

@@ -267,7 +267,7 @@ class Cutting:
             raise Escape(answer["reason"])
         read, facts = set(answer["files"]["read"]), operations[-1].facts
         may_be_written = facts.given and ((facts.makes_files and read - {self.known_source.path}) or OutputFiles.current.has(read))
-        if written & read or may_be_written:
+        if written & read or may_be_written or any(path in read for path, _ in OutputFiles.current.paths()):
             raise Escape("it reads a file that an earlier row wrote, or may write")
         try:
             content = load_results(results[0], self._resolve)

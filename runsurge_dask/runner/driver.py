@@ -65,12 +65,12 @@ def drive(channel: socket.socket) -> int:
     except SystemExit as request:
         status = _exit_status(request)
         failed = False
-    except KeyboardInterrupt:
-        OutputFiles.current.note_failure()
+    except KeyboardInterrupt as error:
+        OutputFiles.current.note_failure(error)
         _print_exception()
         status = INTERRUPTED
-    except BaseException:  # the top of the user's program: print it as the interpreter does
-        OutputFiles.current.note_failure()
+    except BaseException as error:  # the top of the user's program: print it as the interpreter does
+        OutputFiles.current.note_failure(error)
         _print_exception()
         status = 1
     holder = [main]

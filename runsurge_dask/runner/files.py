@@ -21,34 +21,81 @@ _open = io.open
 
 
 class SourceFile(io.TextIOWrapper):
-    """A text file opened for reading. `for line in f` keeps `f.tell()` usable, at the price of a Python call a line."""
+    """A text file opened for reading. `for line in f` keeps its position known to us, at the price of a Python call a line."""
 
     newline_mode: str | None
     mode: str
+    _lines: Iterator[str] | None = None
+    """What goes through its lines: the built-in file does not tell its position before that is at the end."""
 
     def __next__(self) -> str:  # type: ignore[override]
         line = self.readline()
+        self._lines = self if line else None
         if not line:
             raise StopIteration
         return line
 
     def told_lines(self) -> Iterator[str]:
         """Iterate nearly as fast as that, with the position known at every line."""
-        return iter(self.readline, "")
+        self._lines = iter(self.readline, "")
+        return self._lines
 
     def fast_lines(self) -> Iterator[str]:
         """Iterate at the built-in speed; the position is unknown until the end."""
         return iter(functools.partial(io.TextIOWrapper.__next__, self), _END)
 
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """As ever; from then on the position is told again."""
+        self._lines = None
+        return super().seek(offset, whence)
+
+    def tell(self) -> int:
+        """As ever: not within a loop over the lines.
+
+        Raises:
+            OSError: it is within one.
+        """
+        if self._lines is self or (self._lines is not None and self._lines.__reduce__() != _AT_THE_END):
+            raise OSError("telling position disabled by next() call")
+        return super().tell()
+
+    @property
+    def newlines(self) -> Any:  # type: ignore[override]
+        """The line ends met so far, also in what chunks have read."""
+        seen = super().newlines
+        if self.newline_mode not in {None, ""} or not self.gaps:
+            return seen
+        met = {seen} if isinstance(seen, str) else set(seen or ())
+        for start, end in self.gaps:
+            met |= _line_ends(self.name, start, end)
+        ordered = tuple(each for each in ("\r", "\n", "\r\n") if each in met)
+        return ordered if len(ordered) > 1 else next(iter(ordered), None)
+
+    @functools.cached_property
+    def gaps(self) -> list[tuple[int, int]]:
+        """Stretches that chunks have read instead, in bytes."""
+        return []
+
     def byte_position(self) -> int | None:
         """Where the next line starts, in bytes; None where the decoder is in the middle of something."""
         try:
-            cookie = self.tell()
+            cookie = super().tell()
         except (OSError, ValueError):
             return None
         return cookie if cookie < 1 << 62 else None
 
 
+def _line_ends(path: Any, start: int, end: int) -> set[str]:
+    with _open(path, "rb") as file:
+        file.seek(start)
+        content = file.read(end - start)
+    both = content.count(b"\r\n")
+    counts = {"\r\n": both, "\r": content.count(b"\r") - both, "\n": content.count(b"\n") - both}
+    return {each for each, count in counts.items() if count}
+
+
+_AT_THE_END = iter, ((),)
+"""How an iterator that has given everything is pickled."""
 _END = object()
 
 
@@ -102,23 +149,28 @@ class OutputFiles:
         raw = io.FileIO(path, mode.replace("b", "").replace("t", ""))
         if buffering == 0:
             raw.close()
-            return _open(path, mode.replace("x", "w"), *rest)
+            unbuffered = _open(path, mode.replace("x", "w"), *rest)
+            self._open.append((weakref.ref(unbuffered), *entry))
+            return unbuffered
         binary = _Binary(raw, buffering if buffering > 1 else io.DEFAULT_BUFFER_SIZE)
         file: Any = binary
         if "b" not in mode:
             file = _Text(binary, encoding, errors, newline, buffering == 1 or (buffering == -1 and raw.isatty()))
             file.mode = mode
-        file.owner, file.entry = self, entry
+        file.entry = entry
         self._open.append((weakref.ref(file), *entry))
         return file
 
-    def note_spoiled(self, entry: tuple[str, int | None]) -> None:
-        """A `with` block around this file was left by an exception."""
-        self._spoiled.append(entry)
-
-    def note_failure(self) -> None:
-        """The script dies now: what is open at this moment stays unfinished, though its last holders are about to go."""
+    def note_failure(self, error: BaseException | None) -> None:
+        """The script dies of this now: what is open stays unfinished, though its last holders are about to go."""
         self._spoiled += self.paths()
+        waiting, seen = [error], set[int]()
+        while waiting:
+            each = waiting.pop()
+            if each is not None and id(each) not in seen:
+                seen.add(id(each))
+                self._spoiled += vars(each).get(_UNFINISHED, [])
+                waiting += [each.__cause__, each.__context__, *getattr(each, "exceptions", ())]
 
     def finish(self, *, failed: bool) -> None:
         """Close what is still open, as the end of the interpreter would; after a failure, take back what was unfinished."""
@@ -154,15 +206,17 @@ def take_back(path: str, size: int | None) -> None:
 
 
 class _Spoilable:
-    """Notes when a `with` block is left by an exception."""
+    """Notes when a `with` block is left by an exception: if the script dies of it, the file is unfinished."""
 
-    owner: OutputFiles
     entry: tuple[str, int | None]
 
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> Any:
-        if kind is not None and not issubclass(kind, GeneratorExit):
-            self.owner.note_spoiled(self.entry)
-        return super().__exit__(kind, *rest)  # type: ignore[misc]
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *rest: object) -> Any:
+        if error is not None and not isinstance(error, GeneratorExit):
+            vars(error).setdefault(_UNFINISHED, []).append(self.entry)
+        return super().__exit__(kind, error, *rest)  # type: ignore[misc]
+
+
+_UNFINISHED = "__runsurge_unfinished__"
 
 
 class _Text(_Spoilable, io.TextIOWrapper):

@@ -1,4 +1,4 @@
-"""The rows that a chunk was given: what of them has it changed?
+"""The rows that a chunk was given: what of them do its results hold, and what of them has it changed?
 
 Rows that are plain lists or dictionaries of plain values may change: the driver does the same to its own. All others must be
 after the chunk what they were before.
@@ -10,9 +10,10 @@ import hashlib
 import io
 from typing import Any
 
-from runsurge_dask.runner.codec import EnvironmentPickler
+from runsurge_dask.runner.codec import EnvironmentPickler, is_array_like
 from runsurge_dask.runner.escape import Escape
 from runsurge_dask.runner.plain import ATOMIC
+from runsurge_dask.runner.sharing import bases_of, has_identity, reachable_mutables
 from runsurge_dask.runner.sinks import SinkSet
 
 
@@ -67,3 +68,40 @@ def _fingerprint(value: Any) -> bytes:
     file = io.BytesIO()
     EnvironmentPickler(file, sinks=SinkSet(), plain_code={}, user_modules={}, settles_classes=True).dump(value)
     return hashlib.blake2b(file.getbuffer()).digest()
+
+
+def known_rows(items: Any, start: int, *, with_identities: bool) -> dict[int, object]:
+    """Objects in rows that the driver has, too: by id, how it finds them, or None where a result must not hold them.
+
+    Raises:
+        Escape: there are too many.
+    """
+    known: dict[int, object] = {}
+    if type(items).__module__ == "numpy":
+        known.update((id(array), None) for array in (items, *bases_of(items)))
+    if isinstance(items, list | tuple) and (with_identities or not set(map(type, items)) <= ATOMIC):
+        for position, item in enumerate(items):
+            if type(item) not in ATOMIC or (with_identities and has_identity(item)):
+                _know(item, start + position, (), known, with_identities=with_identities)
+    return known
+
+
+def _know(item: Any, position: int, path: tuple[Any, ...], known: dict[int, object], *, with_identities: bool) -> None:
+    """Note a row and the containers in it, with the way to each."""
+    if known.get(id(item)) is not None:
+        return
+    kind = type(item)
+    known[id(item)] = ("item", position, path)
+    inner: list[tuple[Any, Any]] = []
+    if kind in {list, tuple}:
+        inner = list(enumerate(item)) if with_identities or not set(map(type, item)) <= ATOMIC else []
+    elif kind is dict:
+        inner = list(item.items()) if with_identities or not set(map(type, item.values())) <= ATOMIC else []
+    elif kind not in ATOMIC and not is_array_like(item):
+        below = reachable_mutables([item], with_identities=with_identities)
+        if below is None:
+            raise Escape("its rows are too deep to tell whether results share them")
+        known.update((key, None) for key in below if key != id(item))
+    for key, value in inner:
+        if type(value) not in ATOMIC or (with_identities and has_identity(value)):
+            _know(value, position, (*path, key), known, with_identities=with_identities)

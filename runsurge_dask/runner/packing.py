@@ -6,12 +6,14 @@ import gc
 import io
 import marshal
 import pickle
+import sys
 import types
 from typing import TYPE_CHECKING, Any
 
-from runsurge_dask.runner.codec import HIDDEN, EnvironmentPickler, function_values, reachable_mutables
+from runsurge_dask.runner.codec import HIDDEN, EnvironmentPickler
 from runsurge_dask.runner.escape import CannotShip
 from runsurge_dask.runner.plain import as_pickled, dump_plain
+from runsurge_dask.runner.sharing import function_values, reachable_mutables
 from runsurge_dask.runner.sinks import SinkSet
 from runsurge_dask.runner.standins import real
 from runsurge_dask.runner.surroundings import surroundings
@@ -64,6 +66,8 @@ def pack_stage(runtime: Runtime, source: Source, iterable: Any, operations: list
     Raises:
         CannotShip: its blocks share an object with what they grow, or a value cannot leave its process.
     """
+    if sys.getprofile() is not None or sys.gettrace() is not None:
+        raise CannotShip("the script watches its own calls")
     sinks = SinkSet()
     grown = {key: entry for operation in operations for key, entry in operation.grown.items()}
     parts: list[tuple[SiteFacts, bytes]] = []
@@ -85,7 +89,7 @@ def pack_stage(runtime: Runtime, source: Source, iterable: Any, operations: list
     _refuse_other_ways(data, set(grown), named)
     environment = dump(runtime, environments, sinks, {**stand_ins, **refused})
     compares = any(operation.facts.compares_identity for operation in operations)
-    _refuse_common_objects(source, iterable, data, set(grown), with_tuples=compares)
+    _refuse_common_objects(source, iterable, data, set(grown), with_identities=compares)
     outer = {
         "surroundings": surroundings(),
         "seeded": runtime.options["seeded"],
@@ -118,18 +122,20 @@ def _refuse_other_ways(data: list[Any], grown: set[int], shared: set[int]) -> No
         raise CannotShip("a value that grows here can be reached in another way, too")
 
 
-def _refuse_common_objects(source: Source, iterable: Any, data: list[Any], grown: set[int], *, with_tuples: bool) -> None:
+def _refuse_common_objects(source: Source, iterable: Any, data: list[Any], grown: set[int], *, with_identities: bool) -> None:
     """Rows and the values around the block must have no mutable object in common: their copies would not."""
     if grown and _holds(iterable, grown, depth=4):
         raise CannotShip("it grows what it iterates over")
     if source.is_file or type(source.items) is range:
         return
-    around = reachable_mutables(data, skipped=source.items, with_tuples=with_tuples)
+    if with_identities and any(value is source.items for value in data):
+        raise CannotShip("it asks whether values are the same object, and its rows would be two")
+    around = reachable_mutables(data, skipped=source.items, with_identities=with_identities)
     if around is None:
         raise CannotShip("too many objects around it to tell whether rows share them")
     if not around and not grown:
         return
-    own = reachable_mutables(source.items, with_tuples=with_tuples)
+    own = reachable_mutables(source.items, with_identities=with_identities)
     if own is None or own & (around | grown):
         raise CannotShip("its rows share a mutable object with the values around it")
 

@@ -42,6 +42,7 @@ _numbers = itertools.count()
 
 
 class _State:
+    pid = 0
     active = False
     opening = False
     files: list[tuple[str, str, str]] = []  # noqa: RUF012 - one list a process, replaced for each chunk
@@ -84,6 +85,7 @@ def drop() -> None:
 
 def install() -> None:
     """Put the watch in place; for a chunk child only, and for good."""
+    _State.pid = os.getpid()  # the script is told that of the driver
     builtins.open = _shadowed_open
     io.open = _shadowed_open
     for name in ("stat", "lstat", "access", "listdir", "scandir"):
@@ -134,7 +136,7 @@ def _shadowed_open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any
     if earlier is not None and "a" in mode:
         shadow = next(shadow for _, written, shadow in reversed(_State.files) if written == path)
     else:
-        shadow = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{os.getpid()}-{next(_numbers)}.runsurge")
+        shadow = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{_State.pid}-{next(_numbers)}.runsurge")
     _State.opening = True
     try:
         opened = _open(shadow, mode if earlier is not None else mode.replace("a", "w"), *args, **kwargs)

@@ -132,9 +132,13 @@ def _replay_logging(records: list[logging.LogRecord | None]) -> None:
 def _replay_warnings(items: list[tuple[str, type[Warning], str, int]]) -> None:
     for message, category, filename, line in items:
         module = next((m for m in list(sys.modules.values()) if getattr(m, "__file__", None) == filename), None)
-        registry = vars(module).setdefault("__warningregistry__", {}) if module is not None else {}
-        name = module.__name__ if module is not None else None
+        registry = (vars(module) if module is not None else _registries.setdefault(filename, {})).setdefault("__warningregistry__", {})
+        name = module.__name__ if module is not None else filename.removesuffix(".py")  # without a name nothing would be shown
         warnings.warn_explicit(message, category, filename, line, module=name, registry=registry)
+
+
+_registries: dict[str, dict[str, Any]] = {}
+"""What files that are no modules have warned of."""
 
 
 def is_write_only(file: Any) -> bool:

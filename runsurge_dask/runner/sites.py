@@ -117,7 +117,7 @@ class Runtime:
 
     def is_closed(self, site: int) -> bool:
         """Whether this site is not to be looked at now: nested in another, in a thread or a process of the user's, or never worth it."""
-        return site in self._is_off or self.busy or (os.getpid(), threading.get_ident()) != self._owner
+        return self.options["is_patching"] or site in self._is_off or self.busy or (os.getpid(), threading.get_ident()) != self._owner
 
     def is_worth_it(self, site: int, saved_seconds: float) -> bool:
         """Whether a cut that saves this much is worth making: a site that was passed so often is expected to be so again."""

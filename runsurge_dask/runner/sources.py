@@ -305,6 +305,8 @@ def _describe_lines(file: SourceFile) -> Source | None:
     source.file = file
 
     def resume(offset: int) -> Iterator[str]:
+        if offset > start:
+            file.gaps.append((start, offset))
         if not source.is_rereading:
             file.seek(offset)
         return file.told_lines()

@@ -18,6 +18,7 @@ def surroundings() -> dict[str, Any]:
         levels[""] = logging.root.level
     return {
         "cwd": os.getcwd(),
+        "pid": os.getpid(),
         "environ": dict(os.environ),
         "argv": list(sys.argv),
         "path": [str(entry) for entry in sys.path],
@@ -26,8 +27,32 @@ def surroundings() -> dict[str, Any]:
         "has_log_handlers": bool(logging is not None and logging.root.handlers),
         "log_disabled": logging.root.manager.disable if logging is not None else 0,
         "decimal": _decimal_context(),
+        "umask": _umask(),
+        "digits": sys.get_int_max_str_digits(),
+        "locale": _locale(),
+        "numpy": _numpy_settings(),
         "warning_filters": [(entry[0],) for entry in warnings.filters],
     }
+
+
+def _umask() -> int:
+    mask = os.umask(0o77)  # there is no way to ask without setting it
+    os.umask(mask)
+    return mask
+
+
+def _locale() -> str:
+    locale = sys.modules.get("locale")
+    return str(locale.setlocale(locale.LC_ALL)) if locale is not None else ""
+
+
+def _numpy_settings() -> dict[str, Any] | None:
+    """How NumPy treats floating point errors, and prints."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None:
+        return None
+    printing = {name: value for name, value in numpy.get_printoptions().items() if type(value) in {int, float, str, bool}}
+    return {"errors": numpy.geterr(), "printing": printing}
 
 
 def _decimal_context() -> dict[str, Any] | None:
