@@ -13,7 +13,7 @@ import pickle
 import signal
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runsurge_contracts.run import StageReport
@@ -124,7 +124,7 @@ class Session:
                 "imports": sorted(program.imports),
                 "writes_errors": program.is_writing_errors,
                 "writes_bytes": program.is_writing_bytes,
-                "sites": {facts.site: facts for facts in program.sites},
+                "sites": {facts.site: replace(facts, file=os.path.abspath(facts.file)) for facts in program.sites},
                 "modules": {code.name: (code.file, code.rewritten, code.is_package) for code in program.modules},
                 "pairs": [(code.rewritten, code.plain) for code in codes],
             }

@@ -10,6 +10,7 @@ runs as written.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from runsurge_dask.runner.escape import Escape
@@ -118,11 +119,38 @@ def check_join(fact: Accumulator, current: Any, part: Any, *, exact: bool) -> No
     if fact.merge is Merge.TREE:
         check_table(fact.paths, part, exact=exact)
         check_alike(fact.paths, current, part)
+    elif fact.merge is Merge.STORE:
+        _check_stores(current, part)
     elif fact.merge not in {Merge.APPEND, Merge.YIELD, Merge.ADD, Merge.FIRST}:
         try:
             join(fact, _copied(current), part, exact=exact)
         except (TypeError, ValueError) as error:
             raise Escape(f"its parts cannot be joined ({error})") from None
+
+
+def _check_stores(current: Any, log: list[Any]) -> None:
+    try:
+        for (*above, key), value in log:
+            table = current
+            for step in above:
+                table = table[step]
+            if type(table) is list:
+                table[key]
+            elif type(table).__module__ == "numpy":
+                _check_fits(table, key, value)
+    except Exception as error:
+        raise Escape(f"a value cannot be stored ({type(error).__name__})") from None
+
+
+def _check_fits(array: Any, key: Any, value: Any) -> None:
+    """Store into a copy of the place: that may fail, or warn, for a value of another type or shape."""
+    place = array[key]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        if getattr(place, "ndim", 0):
+            place.copy()[...] = value
+        else:
+            array.dtype.type(0).reshape(1)[0] = value
 
 
 def _copied(current: Any) -> Any:

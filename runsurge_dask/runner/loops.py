@@ -145,6 +145,7 @@ class Loop(Cutting):
                 check_join(fact, self.values[fact.local], part, exact=exact)
                 late.append((fact, part))
             elif fact.merge is Merge.STORE:
+                check_join(fact, self.values[fact.local], part, exact=exact)
                 late.insert(0, (fact, part))
             elif fact.merge is Merge.COUNT:
                 early[fact.local] = part

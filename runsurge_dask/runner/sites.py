@@ -137,14 +137,14 @@ class Runtime:
     def _restore(self, facts: SiteFacts) -> None:
         """Give a function whose sites are all off its own code back: small functions are called a million times."""
         frame = sys._getframe(1)  # noqa: SLF001 - the function that is running now
-        while frame is not None and not (frame.f_code.co_filename == os.path.abspath(facts.file) and facts.line in _lines(frame.f_code)):
+        while frame is not None and not (frame.f_code.co_filename == facts.file and facts.line in _lines(frame.f_code)):
             frame = frame.f_back  # type: ignore[assignment]
         if frame is None:
             return
         code = frame.f_code
         plain = self.plain_code.get((code.co_filename, code.co_name, code.co_firstlineno))
         lines = _lines(code)
-        within = [other for other in self.sites.values() if os.path.abspath(other.file) == code.co_filename and other.line in lines]
+        within = [other for other in self.sites.values() if other.file == code.co_filename and other.line in lines]
         if plain is None or plain.co_freevars != code.co_freevars or any(other.code and other.site not in self._is_off for other in within):
             return
         for function in gc.get_referrers(code):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 import types
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ def check_alike(paths: tuple[Path, ...], current: Any, part: Any) -> None:
         refuse_unless(len(part) == len(current), "a table of another size")
         pairs = [(index, current[index], value) for index, value in enumerate(part)]
     else:
+        _check_overflow(current, part)
         return
     for key, old, new in pairs:
         below = _below(paths, key)
@@ -37,6 +39,15 @@ def check_alike(paths: tuple[Path, ...], current: Any, part: Any) -> None:
                 refuse_unless(all(type(x) is str for x in new), "sets whose order depends on how they grew")
         elif _leaf(below) not in {Merge.LAST, Merge.SET_ONCE} and any(isinstance(x, str | bytes | tuple | list) for x in (old, new)):
             refuse_unless(type(old) is type(new), "values of different kinds")
+
+
+def _check_overflow(current: Any, part: Any) -> None:
+    """Integers of a fixed size: an item that grows beyond it warns, at the row that makes it do so."""
+    if getattr(getattr(current, "dtype", None), "kind", "?") in "iu" and current.size:
+        limits = sys.modules["numpy"].iinfo(current.dtype)
+        least = int(current.min()) + min(int(part.min()), 0)
+        most = int(current.max()) + max(int(part.max()), 0)
+        refuse_unless(limits.min <= least and most <= limits.max, "integers that outgrow their type")
 
 
 def neutral_table(current: Any, fact: Accumulator) -> Any:

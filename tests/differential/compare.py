@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runsurge_dask.analysis.build import build_program
@@ -18,7 +20,6 @@ from runsurge_dask.runner.host import ChildProcessHost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from runsurge_contracts.run import StageReport
 
@@ -63,20 +64,19 @@ class Bench:
         """The same through the compiler, cut into so many chunks whatever the gain."""
         outside = folder.parent / f"{folder.name}-streams"
         outside.mkdir(exist_ok=True)
-        path = folder / script
-        program = build_program(path.read_text(encoding="utf-8"), str(path))
-        session = Session(
-            program=program,
-            host=self.host,
-            options=CutOptions(workers=self.workers, chunks=chunks, worth_seconds=0),
-            exact=exact,
-            cwd=str(folder),
-            stdout=str(outside / "stdout"),
-            stderr=str(outside / "stderr"),
-            cluster=self.cluster,
-            owns_cluster=False,
-        )
-        status = session.run()
+        with contextlib.chdir(folder):  # the name of a script is as relative as on a command line
+            program = build_program(Path(script).read_text(encoding="utf-8"), script)
+            session = Session(
+                program=program,
+                host=self.host,
+                options=CutOptions(workers=self.workers, chunks=chunks, worth_seconds=0),
+                exact=exact,
+                stdout=str(outside / "stdout"),
+                stderr=str(outside / "stderr"),
+                cluster=self.cluster,
+                owns_cluster=False,
+            )
+            status = session.run()
         self.notes = {program.sites[site - 1].line: note for site, note in session.notes.items()}
         answer = Answer(status, (outside / "stdout").read_bytes(), (outside / "stderr").read_bytes(), _files(folder))
         return answer, session.stages

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
 def install(runtime: Runtime, *, is_strict: bool, is_exact: bool) -> None:
     """Give the runtime its room."""
-    facts = {(os.path.abspath(site.file), site.line): site for site in runtime.sites.values() if site.form == "array"}
+    facts = {(site.file, site.line): site for site in runtime.sites.values() if site.form == "array"}
     if not facts:
         return
     from runsurge_dask.runner.arrays.listening import before_any

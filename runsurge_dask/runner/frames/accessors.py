@@ -12,7 +12,7 @@ import pandas as pd
 
 from runsurge_dask.runner.frames import tables
 from runsurge_dask.runner.frames.building import extend, filtered
-from runsurge_dask.runner.frames.lazy import MISSING, LazyFrame, LazySeries, change, is_lazy, materialise, node_of
+from runsurge_dask.runner.frames.lazy import MISSING, LazyFrame, LazySeries, change, is_lazy, materialise, may_change, node_of
 from runsurge_dask.runner.frames.methods import install_property, numpy_call
 
 WHERE_FUNCTIONS = frozenset({"where", "select", "isclose"})
@@ -104,6 +104,7 @@ class LazyLoc:
             and len(key) == 2  # noqa: PLR2004 - rows and columns
             and _fits(owner, key[1], value)
             and _is_mask(key[0])
+            and may_change(owner)
         ):
             found = extend(owner, "setloc", (key, value))
             if found is not MISSING:

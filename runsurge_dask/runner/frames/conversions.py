@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from runsurge_dask.runner.frames.building import extend
-from runsurge_dask.runner.frames.lazy import MISSING, LazyFrame, LazySeries, node_of, source_of
+from runsurge_dask.runner.frames.lazy import MISSING, LazyFrame, LazySeries, node_of
 
 LARGEST_TABLE = 100_000
 """Entries of a table that is cheap to send with every chunk."""
@@ -29,7 +29,7 @@ def astype(lazy: Any, dtype: Any, **kwargs: Any) -> Any:
     )
     if any(str(wanted) in {"category", "object"} or wanted is object or isinstance(wanted, pd.CategoricalDtype) for _, wanted in pairs):
         return MISSING
-    is_sure = source_of(lazy).is_settled and all(_never_fails(old, wanted) for old, wanted in pairs)
+    is_sure = all(_never_fails(old, wanted) for old, wanted in pairs)
     return extend(lazy, "method:astype", (dtype,), now=not is_sure)
 
 

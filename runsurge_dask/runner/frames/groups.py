@@ -13,7 +13,17 @@ import pandas as pd
 from runsurge_dask.runner.escape import Escape
 from runsurge_dask.runner.frames import grouped, tables
 from runsurge_dask.runner.frames.building import is_open
-from runsurge_dask.runner.frames.lazy import MISSING, LazyFrame, LazySeries, current_facts, is_lazy, materialise, node_of, source_of
+from runsurge_dask.runner.frames.lazy import (
+    MISSING,
+    LazyFrame,
+    LazySeries,
+    current_facts,
+    is_lazy,
+    materialise,
+    node_of,
+    source_of,
+    watch_groups,
+)
 from runsurge_dask.runner.frames.methods import install_method
 
 SETTINGS = frozenset({"by", "sort", "as_index", "dropna", "observed", "group_keys"})
@@ -26,8 +36,17 @@ class LazyGroups:
         self._frame = frame
         self._arguments = arguments
         self._selected = selected
+        self._settled: Any = None
+        if is_lazy(frame):
+            watch_groups(frame, self)
+
+    def settle(self) -> None:
+        """The frame is plain from now on, and may change: pandas must see it as it is."""
+        self._settled = self._plain()
 
     def _plain(self) -> Any:
+        if self._settled is not None:
+            return self._settled
         arguments = self._arguments
         by = arguments["by"]
         for key in by if isinstance(by, list) else [by]:

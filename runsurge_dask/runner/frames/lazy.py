@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -63,8 +64,30 @@ Lazy = LazyFrame | LazySeries
 
 
 def is_lazy(value: Any) -> bool:
-    """Whether this is an expression still."""
-    return type(value) is LazyFrame or type(value) is LazySeries
+    """Whether this is an expression still; it is none any more once the script has named its labels."""
+    if type(value) is not LazyFrame and type(value) is not LazySeries:
+        return False
+    lent = value.__dict__.get("_rs_lent")
+    if lent and any(labels.names != names for labels, names in lent):
+        materialise(value)
+        return False
+    return True
+
+
+def lend(lazy: Any, labels: pd.Index) -> pd.Index:
+    """Give the script labels of an expression, and remember them: it may give them a name."""
+    lazy.__dict__.setdefault("_rs_lent", []).append((labels, list(labels.names)))
+    return labels
+
+
+def watch_groups(lazy: Any, groups: Any) -> None:
+    """Remember a group-by of an expression: it is told when that becomes plain, by `groups.settle()`."""
+    lazy.__dict__.setdefault("_rs_groups", weakref.WeakSet()).add(groups)
+
+
+def may_change(lazy: Any) -> bool:
+    """Whether nobody has looked at an expression in a way that pandas would remember."""
+    return not lazy.__dict__.get("_rs_groups")
 
 
 def node_of(value: Any) -> Node:
@@ -100,15 +123,22 @@ def change(lazy: Any, node: Node) -> None:
 
 def materialise(lazy: Any) -> Any:
     """Make a lazy object the plain one that it would have been."""
-    if not is_lazy(lazy):
+    if type(lazy) is not LazyFrame and type(lazy) is not LazySeries:
         return lazy
     value = whole_value(source_of(lazy), node_of(lazy)).copy(deep=False)
+    lent, groups = lazy.__dict__.pop("_rs_lent", ()), list(lazy.__dict__.pop("_rs_groups", ()))
     object.__setattr__(lazy, "__class__", type(value))
     for name in ("_rs_node", "_rs_source"):
         object.__delattr__(lazy, name)
     object.__setattr__(lazy, "_mgr", value._mgr)  # noqa: SLF001 - the same point
     if isinstance(value, pd.Series):
         object.__setattr__(lazy, "_name", value.name)
+    for labels, names in lent:
+        if labels.names != names:
+            axis = "index" if len(labels) == len(lazy.index) and labels.equals(lazy.index) else "columns"
+            setattr(lazy, axis, getattr(lazy, axis).set_names(labels.names))
+    for each in groups:
+        each.settle()
     return lazy
 
 

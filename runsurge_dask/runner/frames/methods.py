@@ -12,6 +12,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.compat._constants import REF_COUNT, REF_COUNT_METHOD  # type: ignore[import-not-found]
+from pandas.errors import ChainedAssignmentError  # type: ignore[attr-defined]
+from pandas.errors.cow import _chained_assignment_method_msg, _chained_assignment_msg  # type: ignore[import-not-found]
 
 from runsurge_dask.runner.frames import tables
 from runsurge_dask.runner.frames.building import extend, filtered, from_outside, is_open
@@ -23,7 +26,9 @@ from runsurge_dask.runner.frames.lazy import (
     as_pandas,
     change,
     is_lazy,
+    lend,
     materialise,
+    may_change,
     node_of,
     source_of,
     wrap,
@@ -38,11 +43,15 @@ PANDAS_FOLDER = os.path.dirname(pd.__file__) + os.sep
 def install_method(kind: type, name: str, attempt: Any) -> None:
     """Let `kind.name` try this first, and be pandas' own method otherwise."""
     plain = getattr(kind.__mro__[1], name)
+    is_setting = name == "__setitem__"
 
     def method(__rs_it: Any, /, *args: Any, **kwargs: Any) -> Any:
+        is_held = sys.getrefcount(__rs_it) > (REF_COUNT if is_setting else REF_COUNT_METHOD)
         if is_lazy(__rs_it):
             caller = sys._getframe(1)  # noqa: SLF001 - who asks
-            if name in IN_PLACE and kwargs.get("inplace") is True and _has_name(__rs_it, caller):
+            if not is_held and (is_setting or kwargs.get("inplace") is True) and not _is_library(caller):
+                return _in_vain(plain, __rs_it, args, kwargs)
+            if name in IN_PLACE and kwargs.get("inplace") is True and may_change(__rs_it) and _has_name(__rs_it, caller):
                 others = {key: value for key, value in kwargs.items() if key != "inplace"}
                 changed = attempt(__rs_it, *args, **others)
                 if is_lazy(changed):
@@ -63,6 +72,13 @@ def install_method(kind: type, name: str, attempt: Any) -> None:
     setattr(kind, name, as_pandas(method))
 
 
+def _in_vain(plain: Any, owner: Any, args: Any, kwargs: Any) -> Any:
+    """Change what nobody holds: pandas counts references to warn of that, and would count ours."""
+    message = _chained_assignment_method_msg if kwargs else _chained_assignment_msg
+    warnings.warn(message, ChainedAssignmentError, stacklevel=3)
+    return _in_place(plain, materialise(owner), args, kwargs)
+
+
 def _has_name(lazy: Any, frame: Any) -> bool:
     """Whether a frame is a variable of the script: of others pandas may say that changing them in place is in vain."""
     return isinstance(lazy, LazyFrame) and any(value is lazy for names in (frame.f_locals, frame.f_globals) for value in names.values())
@@ -79,6 +95,8 @@ def _in_place(plain: Any, owner: Any, args: Any, kwargs: Any) -> Any:
         warnings.simplefilter("always")
         result = plain(owner, *args, **kwargs)
     for each in heard:
+        if issubclass(each.category, ChainedAssignmentError):
+            continue
         warnings.warn(each.message, each.category, stacklevel=3)
     return result
 
@@ -198,7 +216,7 @@ def _setitem(lazy: Any, key: Any, value: Any) -> Any:
 
 
 def _changed(lazy: Any, other: Any) -> Any:
-    if other is MISSING:
+    if other is MISSING or not may_change(lazy):
         return MISSING
     change(lazy, node_of(other))
     return None
@@ -237,7 +255,15 @@ def _copy(lazy: Any, deep: bool = True) -> Any:  # noqa: FBT001, FBT002 - pandas
 def _fillna(lazy: Any, *args: Any, **kwargs: Any) -> Any:
     if not _is_safe(lazy) or "inplace" in kwargs:
         return MISSING
-    return extend(lazy, "method:fillna", args, kwargs)
+    values = [*args, *kwargs.values()]
+    fits = all(_fits(node_of(lazy).meta, each) for value in values for each in (value.values() if type(value) is dict else [value]))
+    return extend(lazy, "method:fillna", args, kwargs, now=not fits)
+
+
+def _fits(meta: Any, value: Any) -> bool:
+    """Whether columns of one kind take a value of this kind without a word."""
+    kinds = {dtype.kind for dtype in (meta.dtypes if isinstance(meta, pd.DataFrame) else [meta.dtype])}
+    return kinds <= set("iuf") if type(value) in {int, float} else type(value) is str and kinds <= {"T", "O", "U"}
 
 
 def _query(lazy: Any, expr: Any, **kwargs: Any) -> Any:
@@ -268,7 +294,7 @@ def across(name: str) -> Any:
 
 
 def _columns(lazy: Any) -> Any:
-    return node_of(lazy).meta.columns.view()
+    return lend(lazy, node_of(lazy).meta.columns.view())
 
 
 def _set_columns(lazy: Any, labels: Any) -> Any:
@@ -297,7 +323,7 @@ def _index(lazy: Any) -> Any:
     rows = node_of(lazy).rows
     assert rows is not None
     if rows.parent is None and rows.index == "rows" and is_open(lazy):
-        return pd.RangeIndex(source_of(lazy).total)
+        return lend(lazy, pd.RangeIndex(source_of(lazy).total))
     return MISSING
 
 
@@ -363,3 +389,4 @@ def install() -> None:
     for kind in (LazyFrame, LazySeries):
         install_method(kind, "__setattr__", _setattr)
         install_property(kind, "index", _index)
+        install_property(kind, "attrs", lambda _: MISSING)

@@ -46,8 +46,6 @@ class ParquetTable:
     floats: list[str] = field(default_factory=list)
     """Columns of integers of which some are missing."""
     categories: dict[str, list[str]] = field(default_factory=dict)
-    forced: dict[str, str] = field(default_factory=dict)
-    has_types: bool = True
 
     @property
     def index_kind(self) -> str:
@@ -83,8 +81,8 @@ class ParquetTable:
             facts["categories"] = found
         return facts
 
-    def keep(self, scans: Sequence[Mapping[str, Any]], first: pd.DataFrame) -> pd.DataFrame:
-        """Take over what was seen of all chunks; returns the first rows with the types of the whole.
+    def settle(self, scans: Sequence[Mapping[str, Any]]) -> bool:
+        """Take over what was seen of all chunks: types come from the file.
 
         Raises:
             Escape: columns are not the same everywhere.
@@ -93,6 +91,10 @@ class ParquetTable:
             raise Escape("the groups of the file hold other categories")
         missing = {name for scan in scans for name, count in scan["nulls"].items() if count}
         self.floats = [name for name in self.columns if name in missing]
+        return False
+
+    def first_rows(self, first: pd.DataFrame) -> pd.DataFrame:
+        """With missing values, integers are floats."""
         return self._widened(first)
 
     def load(self, chunk: Mapping[str, Any], columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -101,7 +103,10 @@ class ParquetTable:
         groups = [n for n, (a, b) in enumerate(pairwise(self.bounds)) if a < end and b > start]
         wanted = self.columns if columns is None else [name for name in self.columns if name in columns]
         decoded = self._decode(groups, wanted)
-        return self._widened(_to_pandas(decoded.slice(start - self.bounds[groups[0]], end - start)))
+        frame = self._widened(_to_pandas(decoded.slice(start - self.bounds[groups[0]], end - start)))
+        if any(str(dtype) == "object" for dtype in (frame.index.dtype, *frame.dtypes)):
+            raise Escape("a column is of mixed values")
+        return frame
 
     def _decode(self, groups: list[int], columns: list[str]) -> Any:
         import pyarrow as pa
@@ -124,30 +129,6 @@ class ParquetTable:
             ):
                 frame[name] = frame[name].astype("float64")
         return frame
-
-    def report(self, frame: pd.DataFrame, *, is_settled: bool) -> dict[str, Any]:
-        """The types of a chunk's columns, for the driver to compare.
-
-        Raises:
-            Escape: values of mixed types.
-        """
-        del is_settled
-        found: dict[str, Any] = {"": {"dtype": str(frame.index.dtype)}}
-        found.update({str(name): {"dtype": str(dtype)} for name, dtype in frame.dtypes.items()})
-        if any(entry["dtype"] == "object" for entry in found.values()):
-            raise Escape("a column is of mixed values")
-        return found
-
-    def check(self, reports: list[dict[str, Any]], rows: list[int], *, is_last: bool) -> dict[str, str]:
-        """Nothing is left to be settled: types come from the file.
-
-        Raises:
-            Escape: chunks disagree all the same.
-        """
-        del rows, is_last
-        if reports[-1] != reports[0]:
-            raise Escape("the chunks disagree on the types of columns")
-        return {}
 
 
 def open_table(path: Any, arguments: Mapping[str, Any]) -> tuple[ParquetTable, pd.DataFrame]:

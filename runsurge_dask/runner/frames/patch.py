@@ -35,7 +35,7 @@ RUNNING = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn
 
 def install(runtime: Runtime) -> None:
     """Make `pandas.read_csv` ours, now or when the script imports pandas."""
-    facts = {(os.path.abspath(site.file), site.line): site for site in runtime.sites.values() if site.form == "frame"}
+    facts = {(site.file, site.line): site for site in runtime.sites.values() if site.form == "frame"}
     if not facts:
         return
     runtime.frame_sites = facts  # type: ignore[attr-defined]

@@ -92,7 +92,6 @@ class TextTable:
     fields: list[Any] = field(default_factory=list)
     """The columns in the file, in order."""
     pace: float = 0.0
-    has_types: bool = False
 
     @property
     def index_kind(self) -> str:
@@ -124,35 +123,32 @@ class TextTable:
         return kept if len(kept) > 1 else [len(self.head), self.stamp[0]]
 
     def scan(self, chunk: Mapping[str, Any]) -> dict[str, Any]:
-        """Look over the bytes of a chunk."""
+        """Look over the bytes of a chunk, and read them all once."""
         content = read_range(self.path, chunk["start"], chunk["end"], self.stamp)
         rows = count_rows(content, self.separator, self.columns, self.encoding)
-        if is_demanding(self):
-            self.read(content)
-        return {"rows": rows}
+        return {"rows": rows, "types": report_types(self, self.read(content)) if rows else {}}
 
-    def keep(self, scans: Sequence[Mapping[str, Any]], first: pd.DataFrame) -> pd.DataFrame:
-        """Nothing is certain of the types yet."""
-        del scans
-        return first
+    def settle(self, scans: Sequence[Mapping[str, Any]]) -> bool:
+        """Compare the types that were inferred."""
+        reports = [scan["types"] for scan in scans if scan["rows"]]
+        if not reports:
+            return False
+        check_types(reports)
+        widened = widened_types(self, reports)
+        self.forced.update(widened)
+        if not widened:
+            check_pieces(self, reports, [scan["rows"] for scan in scans if scan["rows"]])
+        return bool(widened)
+
+    def first_rows(self, first: pd.DataFrame) -> pd.DataFrame:
+        """Read anew where the whole has other types."""
+        if not self.forced:
+            return first
+        return self.read(_sample_of(self.path, self.head, self.stamp)).iloc[: len(first)]
 
     def load(self, chunk: Mapping[str, Any], columns: Sequence[str] | None = None) -> pd.DataFrame:
         """The rows of a chunk."""
         return self.read(read_range(self.path, chunk["start"], chunk["end"], self.stamp), columns)
-
-    def report(self, frame: pd.DataFrame, *, is_settled: bool) -> dict[str, Any]:
-        """What a chunk inferred of its columns."""
-        return report_types(self, frame, is_settled=is_settled)
-
-    def check(self, reports: list[dict[str, Any]], rows: list[int], *, is_last: bool) -> dict[str, str]:
-        """Compare the types of the chunks so far."""
-        check_types(reports)
-        if not is_last:
-            return {}
-        widened = widened_types(self, reports)
-        if not widened:
-            check_pieces(self, reports, rows)
-        return widened
 
 
 def open_table(path: Any, arguments: Mapping[str, Any]) -> tuple[TextTable, pd.DataFrame]:
@@ -169,12 +165,8 @@ def open_table(path: Any, arguments: Mapping[str, Any]) -> tuple[TextTable, pd.D
     kept = {key: value for key, value in arguments.items() if key not in {"low_memory", "engine"}}
     separator, encoding = _plain_settings(arguments)
     head = _head_of(name, kept)
-    with open(name, "rb") as file:
-        stamp = stamp_of(os.fstat(file.fileno()))
-        file.seek(len(head))
-        sample = file.read(HEAD_BYTES)
-    if len(head) + len(sample) < stamp[0]:
-        sample = sample[: sample.rfind(b"\n") + 1]
+    stamp = stamp_of(os.stat(name))
+    sample = _sample_of(name, head, stamp)
     if sample.count(b'"') % 2:
         raise UnsupportedError("quotes in the first rows")
     table = TextTable(name, kept, head, stamp, separator, encoding, 0)
@@ -182,6 +174,13 @@ def open_table(path: Any, arguments: Mapping[str, Any]) -> tuple[TextTable, pd.D
     first = _first_rows(table, sample)
     table.pace = min((time.perf_counter() - begun) / (2 * HEAD_BYTES), 2e-8) + WORK_SECONDS_PER_BYTE
     return table, first
+
+
+def _sample_of(path: str, head: bytes, stamp: tuple[int, ...]) -> bytes:
+    with open(path, "rb") as file:
+        file.seek(len(head))
+        sample = file.read(HEAD_BYTES)
+    return sample if len(head) + len(sample) >= stamp[0] else sample[: sample.rfind(b"\n") + 1]
 
 
 def _plain_settings(arguments: Mapping[str, Any]) -> tuple[str, str]:
@@ -208,13 +207,6 @@ def _is_plain_dtype(dtype: Any) -> bool:
     if type(dtype) is dict:
         return all(_is_plain_dtype(value) and value is not None for value in dtype.values())
     return dtype in {str, int, float} or (isinstance(dtype, str) and dtype in {"str", "string", *NUMBERS})
-
-
-def is_demanding(table: TextTable) -> bool:
-    """Whether reading can fail for a value that is no number."""
-    dtype = table.arguments.get("dtype")
-    wanted = list(dtype.values()) if isinstance(dtype, dict) else [dtype]
-    return any(each in {int, float} or each in NUMBERS for each in wanted if each is not None)
 
 
 def _head_of(path: str, arguments: Mapping[str, Any]) -> bytes:
@@ -278,7 +270,7 @@ def _dtypes_of(frame: pd.DataFrame, columns: list[Any]) -> list[Any]:
     return [frame[name].dtype if name in frame.columns else frame.index.dtype for name in columns]
 
 
-def report_types(table: TextTable, frame: pd.DataFrame, *, is_settled: bool = False) -> dict[str, Any]:
+def report_types(table: TextTable, frame: pd.DataFrame) -> dict[str, Any]:
     """What a chunk inferred of its columns, for the driver to compare.
 
     Raises:
@@ -292,9 +284,7 @@ def report_types(table: TextTable, frame: pd.DataFrame, *, is_settled: bool = Fa
         if dtype in {"object", "uint64", "complex128"} and len(column):
             raise Escape(f"column {name!r} is of mixed values")
         entry: dict[str, Any] = {"dtype": dtype}
-        if is_settled:
-            pass
-        elif dtype == "str" and not is_given:
+        if dtype == "str" and not is_given:
             entry["gap"], entry["last"] = _widest_gap(column, table)
         elif dtype == "float64":
             entry["is_large"] = bool((column.abs() >= EXACT_INTEGERS).any())

@@ -40,10 +40,6 @@ ATTEMPTS = 3
 _CODE = marshal.dumps(compile(CODE, "<frame stage>", "exec"))
 
 
-def _types_of(report: dict[str, Any]) -> dict[str, str]:
-    return {name: entry["dtype"] for name, entry in report.items()}
-
-
 def _has_names(shape: Any, meta: Any, *, some: bool) -> bool:
     """Whether a result has the columns that the script was told of, or some of them."""
     if shape is None or not isinstance(meta, pd.DataFrame) or shape[0] != "frame":
@@ -92,8 +88,6 @@ class FrameSource:
     node: Node
     cuts: list[int] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
-    is_settled: bool = False
-    """The column types of the whole file are known."""
     is_broken: bool = False
     stages: int = 0
     reading_seconds: float = 0.0
@@ -112,18 +106,22 @@ class FrameSource:
             return False
         self.cuts = self.table.settle_cuts(proposal["cuts"], is_forced=bool(self.runtime.options["chunks"]))
         chunks = [{"start": a, "end": b} for a, b in pairwise(self.cuts)]
-        answers = self._stage(self.facts, {"kind": "scan"}, chunks, [line], lambda _: None)
-        if answers is None:
-            return False
         try:
-            self.node.meta = self.table.keep(answers, self.node.meta)
+            for _ in range(ATTEMPTS):
+                answers = self._stage(self.facts, {"kind": "scan"}, chunks, [line], lambda _: None)
+                if answers is None:
+                    return False
+                if not self.table.settle(answers):
+                    break
+            else:
+                raise Escape("the types of its columns are not certain")
+            self.node.meta = self.table.first_rows(self.node.meta)
         except Escape as escape:
             self.runtime.tell({"op": "decline", "site": self.facts.site, "reason": escape.reason})
             return False
         self._keep_cuts([answer["rows"] for answer in answers])
         assert self.node.rows is not None
         self.node.rows.lengths = self.rows
-        self.is_settled = self.table.has_types
         return self.total > 0
 
     def _keep_cuts(self, rows: list[int]) -> None:
@@ -159,7 +157,7 @@ class FrameSource:
         nodes = all_nodes([root for root, _ in roots])
         held = [node for node in nodes if node.op == "held"]
         complete = {id(root) for root, how in roots if how[0] not in PARTIAL}
-        columns = needed_columns(roots, nodes, self.node) if self.is_settled else None
+        columns = needed_columns(roots, nodes, self.node)
         job = {
             "kind": "eval",
             "source": self.node,
@@ -167,7 +165,6 @@ class FrameSource:
             "roots": roots,
             "nodes": nodes,
             "columns": columns,
-            "is_settled": self.is_settled,
         }
         offsets = list(accumulate([0, *self.rows]))
         chunks = [
@@ -180,17 +177,9 @@ class FrameSource:
             }
             for n, (a, b) in enumerate(pairwise(self.cuts))
         ]
-        widened: dict[str, str] = {}
         wider: list[Node] = []
 
         def accept(answers: list[Any]) -> None:
-            types = [answer["types"] for answer in answers]
-            is_last, seen = len(answers) == len(self.rows), list(map(_types_of, types))
-            widened.update(self.table.check(types, self.rows, is_last=is_last))
-            if widened or (is_last and seen != seen[:1] * len(seen)):
-                raise Escape("columns have other types on the whole than in a chunk")
-            if seen != seen[:1] * len(seen):
-                return
             if any(answer["shapes"] != answers[0]["shapes"] for answer in answers):
                 wider.extend(_wider_joins(nodes, [answer["shapes"] for answer in answers]))
                 raise Escape("chunks disagree on the type of a result")
@@ -199,15 +188,10 @@ class FrameSource:
         self.stages += 1
         lines = sorted({node.line for node in nodes if node.line} - {not_line} | {self.node.line})
         answers = self._stage(facts, job, chunks, lines, accept)
-        if answers is None and widened and not set(widened.items()) <= set(self.table.forced.items()):
-            self.table.forced.update(widened)
-            self.is_broken = False
-            raise _WidenedError
         if wider:
             raise _WidenedError
         if answers is None:
             return None
-        self.is_settled = True
         for answer in answers:
             self.reading_seconds += answer["seconds"][0]
             self.working_seconds += answer["seconds"][1]
@@ -300,4 +284,4 @@ def _own_index(name: Any, labels: list[list[Any]]) -> Any:
 
 
 class _WidenedError(Exception):
-    """Try again, with the column types that hold for the whole."""
+    """Try again, with the types of joins that hold for the whole."""

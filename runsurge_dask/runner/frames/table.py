@@ -24,12 +24,6 @@ class Table(Protocol):
     stamp: tuple[int, ...]
     pace: float
     """Seconds of work in one unit."""
-    forced: dict[str, str]
-    """Column types that hold for the whole file and not for every chunk."""
-
-    has_types: bool
-    """The file says what types its columns have."""
-
     @property
     def index_kind(self) -> str:
         """`rows` where labels are row numbers, `own` where they are data."""
@@ -41,16 +35,17 @@ class Table(Protocol):
         """The cuts, moved to where they cost least."""
 
     def scan(self, chunk: Mapping[str, Any]) -> dict[str, Any]:
-        """In a chunk child: see that reading cannot raise, and count the rows."""
+        """In a chunk child: see that reading cannot raise, count the rows, and tell the types of the columns."""
 
-    def keep(self, scans: Sequence[Mapping[str, Any]], first: pd.DataFrame) -> pd.DataFrame:
-        """In the driver: take over what was seen; returns the first rows, with the types that are certain now."""
+    def settle(self, scans: Sequence[Mapping[str, Any]]) -> bool:
+        """In the driver: compare what was seen of all chunks; whether they are to be scanned again, with wider types.
+
+        Raises:
+            Escape: chunks cannot be of one frame.
+        """
+
+    def first_rows(self, first: pd.DataFrame) -> pd.DataFrame:
+        """In the driver: these rows, with the types of the whole."""
 
     def load(self, chunk: Mapping[str, Any], columns: Sequence[str] | None = None) -> pd.DataFrame:
         """In a chunk child: the rows."""
-
-    def report(self, frame: pd.DataFrame, *, is_settled: bool) -> dict[str, Any]:
-        """In a chunk child: what the driver has to know of the columns' types."""
-
-    def check(self, reports: list[dict[str, Any]], rows: list[int], *, is_last: bool) -> dict[str, str]:
-        """In the driver: raise `Escape` where chunks cannot be of one column; returns types to read them with again."""

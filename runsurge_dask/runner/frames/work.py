@@ -48,12 +48,11 @@ def _work_out(job: Mapping[str, Any], chunk: Mapping[str, Any], table: Table) ->
         raise Escape("the rows were not those that were counted")
     known: dict[int, Any] = {id(job["source"]): frame}
     known.update(zip(map(id, job["held"]), pickle.loads(chunk["held"]), strict=True))  # noqa: S301 - our own driver made it
-    types = table.report(frame, is_settled=job["is_settled"])
     values = evaluate([root for root, _ in job["roots"]], known)
     shapes = [shape_of(known[id(node)]) if id(node) in known else None for node in job["nodes"]]
     given = [parts.give(value, how, chunk) for value, (_, how) in zip(values, job["roots"], strict=True)]
     seconds = (loaded - begun, time.process_time() - loaded)
-    return {"rows": len(frame), "types": types, "shapes": shapes, "values": given, "seconds": seconds}
+    return {"rows": len(frame), "shapes": shapes, "values": given, "seconds": seconds}
 
 
 def shape_of(value: Any) -> Any:
