@@ -14,6 +14,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from runsurge_dask.analysis.frames import LAYOUT_SINKS
+from runsurge_dask.analysis.structure import walk
 from runsurge_dask.knowledge import arrays as knowledge
 from runsurge_dask.runner.facts import SiteFacts, SplitKind
 
@@ -76,7 +77,7 @@ def follow_arrays(tree: ast.Module, written: ast.Module, file: str, first_site: 
 
 
 def _spelled(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in walk(tree):
         match node:
             case ast.Attribute(attr=name) | ast.Name(id=name):
                 yield name
@@ -88,7 +89,7 @@ def _spelled(tree: ast.Module) -> Iterator[str]:
 
 
 def _defines_operators(tree: ast.Module) -> bool:
-    return any(isinstance(node, ast.FunctionDef) and node.name in _BOUND_DUNDERS for node in ast.walk(tree))
+    return any(isinstance(node, ast.FunctionDef) and node.name in _BOUND_DUNDERS for node in walk(tree))
 
 
 class _Numpy:
@@ -97,19 +98,19 @@ class _Numpy:
     def __init__(self, tree: ast.Module) -> None:
         self.modules: set[str] = set()
         self.functions: dict[str, str] = {}
-        for node in ast.walk(tree):
+        for node in walk(tree):
             if isinstance(node, ast.Import):
                 self.modules |= {alias.asname or alias.name for alias in node.names if alias.name == "numpy"}
             elif isinstance(node, ast.ImportFrom) and node.module == "numpy":
                 self.functions |= {alias.asname or alias.name: alias.name for alias in node.names}
         names = self.modules | set(self.functions)
-        stores = (node for node in ast.walk(tree) if isinstance(node, ast.Name | ast.Attribute) and not isinstance(node.ctx, ast.Load))
+        stores = (node for node in walk(tree) if isinstance(node, ast.Name | ast.Attribute) and not isinstance(node.ctx, ast.Load))
         is_changed = any(
             (isinstance(node, ast.Name) and node.id in names)
             or (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in names)
             for node in stores
         )
-        arguments = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+        arguments = {node.arg for node in walk(tree) if isinstance(node, ast.arg)}
         self.is_known = bool(names) and not is_changed and not names & arguments
 
     def name_of(self, node: ast.expr) -> str:
@@ -134,7 +135,7 @@ class _Flow:
         """Functions of the script that may return one."""
         while True:
             before = len(self.names) + len(self.giving)
-            for node in ast.walk(tree):
+            for node in walk(tree):
                 self._follow(node)
             if len(self.names) + len(self.giving) == before:
                 break
@@ -146,7 +147,7 @@ class _Flow:
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value) if self.may_be(value):
                 self.names.add(name)
             case ast.FunctionDef(name=name) if name in self.functions and name not in self.giving:
-                if any(isinstance(each, ast.Return) and each.value is not None and self.may_be(each.value) for each in ast.walk(node)):
+                if any(isinstance(each, ast.Return) and each.value is not None and self.may_be(each.value) for each in walk(node)):
                     self.giving.add(name)
             case ast.Call(func=ast.Name(id=name)) if name in self.functions:
                 parameters = [each.arg for each in self.functions[name].args.args]
@@ -196,13 +197,13 @@ class _Flow:
 
     def statements(self) -> Iterator[tuple[ast.stmt, SplitKind]]:
         """Statements in which one is made or asked about."""
-        for node in ast.walk(self.tree):
+        for node in walk(self.tree):
             if isinstance(node, _STATEMENTS):
                 parts = [node] if not hasattr(node, "body") else [node.test]  # type: ignore[union-attr]
                 if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name) and node.target.id in self.names:
                     yield node, SplitKind.ROWS
                     continue
-                inner = [each for part in parts for each in ast.walk(part) if isinstance(each, ast.expr) and self.may_be(each)]
+                inner = [each for part in parts for each in walk(part) if isinstance(each, ast.expr) and self.may_be(each)]
                 if inner:
                     reduces = any(isinstance(each, ast.Call) and _called(each) in knowledge.REDUCTIONS for each in inner)
                     yield node, SplitKind.REDUCE if reduces else SplitKind.ROWS
@@ -215,16 +216,16 @@ def _called(node: ast.Call) -> str:
 def _followed_functions(tree: ast.Module) -> dict[str, ast.FunctionDef]:
     """Functions of the module that are only ever called by their names, with plain parameters."""
     defined = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    called = {id(node.func) for node in walk(tree) if isinstance(node, ast.Call)}
     spelled: dict[str, bool] = {}
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Name):
             spelled[node.id] = spelled.get(node.id, True) and id(node) in called
-    names = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
+    names = [node.name for node in walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
     found = {}
     for node in defined:
         is_plain = not node.decorator_list and not node.args.vararg and not node.args.kwarg and names.count(node.name) == 1
-        if is_plain and spelled.get(node.name, False) and not any(isinstance(each, ast.Yield | ast.YieldFrom) for each in ast.walk(node)):
+        if is_plain and spelled.get(node.name, False) and not any(isinstance(each, ast.Yield | ast.YieldFrom) for each in walk(node)):
             found[node.name] = node
     return found
 
@@ -263,7 +264,7 @@ class _Follower(ast.NodeTransformer):
             case ast.Compare():
                 node.left, node.comparators = self.open(node.left), [self.open(node.comparators[0])]
             case ast.Subscript():
-                is_slice = any(isinstance(each, ast.Slice) for each in ast.walk(node.slice))
+                is_slice = any(isinstance(each, ast.Slice) for each in walk(node.slice))
                 is_element = self.loops and not is_slice and not self.flow.may_be(node.slice)
                 node.value = self._visited(node.value) if is_element else self.open(node.value)
                 node.slice = self.open(node.slice)

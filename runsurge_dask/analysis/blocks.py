@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from runsurge_dask.analysis.names import bound_names, read_names
+from runsurge_dask.analysis.structure import walk
 from runsurge_dask.ir.program import Block, Effect
 from runsurge_dask.knowledge.calls import WRITING_CALLS
 
@@ -64,7 +65,7 @@ def _block(statement: ast.stmt, number: int, depth: int) -> Block:
 def _changed(statement: ast.stmt) -> set[str]:
     """Names whose values the statement changes in place."""
     found: set[str] = set()
-    for node in ast.walk(statement):
+    for node in walk(statement):
         root: ast.AST | None = None
         if isinstance(node, ast.Subscript | ast.Attribute) and not isinstance(node.ctx, ast.Load):
             root = node.value
@@ -83,7 +84,7 @@ def _effect(statement: ast.stmt) -> Effect:
     if isinstance(statement, ast.FunctionDef | ast.ClassDef):
         return Effect.PURE
     names = set()
-    for node in ast.walk(statement):
+    for node in walk(statement):
         if isinstance(node, ast.Call):
             names.add(node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", ""))
             if names & {"exec", "eval", "system", "run", "Popen"}:

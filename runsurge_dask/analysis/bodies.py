@@ -10,12 +10,12 @@
 from __future__ import annotations
 
 import ast
-import copy
 import marshal
 import os
 from typing import TYPE_CHECKING
 
 from runsurge_dask.analysis.places import place_of
+from runsurge_dask.analysis.structure import copied, walk
 from runsurge_dask.runner.facts import TAPED, Accumulator, Merge
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 def loop_code(loop: ast.For, verdict: Verdict, scope: Scope) -> bytes:
     """The loop as the chunk function `__rs_chunk__(records, starts)`."""
-    body = [ChunkBody(verdict.accumulators, scope.class_name).visit(copy.deepcopy(s)) for s in loop.body]
+    body = [ChunkBody(verdict.accumulators, scope.class_name).visit(copied(s)) for s in loop.body]
     flat = [s for entry in body for s in _listed(entry)] or [ast.Pass()]
-    target = ChunkBody(verdict.accumulators, scope.class_name).visit(copy.deepcopy(loop.target))
+    target = ChunkBody(verdict.accumulators, scope.class_name).visit(copied(loop.target))
     template = ast.parse("def __rs_chunk__(__rs_it, __rs_starts):\n    for _ in __rs_it:\n        pass\n    return locals()")
     function = template.body[0]
     assert isinstance(function, ast.FunctionDef)
@@ -47,7 +47,7 @@ def loop_code(loop: ast.For, verdict: Verdict, scope: Scope) -> bytes:
 
 def compiled(template: ast.Module, near: ast.AST, scope: Scope) -> bytes:
     """The code of a chunk function, marshalled; what we added to it stands on the line of the loop."""
-    for node in ast.walk(template):
+    for node in walk(template):
         if not hasattr(node, "lineno") and isinstance(
             node, ast.stmt | ast.expr | ast.excepthandler | ast.arg | ast.keyword | ast.alias | ast.pattern
         ):

@@ -16,6 +16,7 @@ from runsurge_dask.analysis.frames import classify_frames
 from runsurge_dask.analysis.hints import hints_of, hold_against
 from runsurge_dask.analysis.rewrite import GENERATOR_PREFIX, rewrite
 from runsurge_dask.analysis.scopes import Mentions
+from runsurge_dask.analysis.structure import walk
 from runsurge_dask.errors import ScriptError
 from runsurge_dask.ir.program import ModuleCode, Program
 from runsurge_dask.knowledge.calls import SEEDING_CALLS
@@ -97,7 +98,7 @@ def build_program(source: str, path: str) -> Program:
         is_writing_errors=writes_errors(every),
         is_writing_bytes=writes_bytes(every),
         is_looking_into_caches=any(
-            isinstance(n, ast.Attribute) and n.attr.startswith("cache_") for module in every for n in ast.walk(module)
+            isinstance(n, ast.Attribute) and n.attr.startswith("cache_") for module in every for n in walk(module)
         ),
     )
 
@@ -105,7 +106,7 @@ def build_program(source: str, path: str) -> Program:
 def _patched_library(mentions: Mentions, trees: Mapping[str, tuple[str, ast.Module, bool]]) -> str:
     """Why nothing may be cut: the script changes a library, which chunks would have as it was; empty if it does not."""
     libraries: set[str] = set()
-    for node in (n for _, tree, _ in trees.values() for n in ast.walk(tree)):
+    for node in (n for _, tree, _ in trees.values() for n in walk(tree)):
         match node:
             case ast.Import(names=aliases):
                 libraries |= {a.asname or a.name.split(".")[0] for a in aliases if a.name.split(".")[0] not in trees}
@@ -146,7 +147,7 @@ def _with_plain_names(code: types.CodeType) -> types.CodeType:
 def imported_names(tree: ast.Module) -> set[str]:
     """Top-level names of the modules that a module imports, anywhere in it."""
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Import):
             found.update(alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -156,7 +157,7 @@ def imported_names(tree: ast.Module) -> set[str]:
 
 def _dotted_imports(tree: ast.Module) -> set[str]:
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -219,7 +220,7 @@ def _is_declaration(node: ast.stmt) -> bool:
 
 
 def _seeds(tree: ast.Module) -> bool:
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             if name in SEEDING_CALLS:

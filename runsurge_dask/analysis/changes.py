@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from runsurge_dask.analysis.names import bound_names, own_nodes, parameter_names
 from runsurge_dask.analysis.places import place_of
+from runsurge_dask.analysis.structure import walk
 from runsurge_dask.knowledge.calls import MUTATORS
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def changed_places(body: list[ast.stmt], assigned: set[str]) -> set[tuple[str, .
     """Places around the loop that statements of the body change."""
     found: set[tuple[str, ...]] = set()
     ways = dict(_ways_in(body))
-    for node in (n for statement in body for n in ast.walk(statement)):
+    for node in (n for statement in body for n in walk(statement)):
         for target in _targets(node):
             place = _root_place(target)
             if place is not None and place[0] in assigned:
@@ -34,12 +35,12 @@ def changed_places(body: list[ast.stmt], assigned: set[str]) -> set[tuple[str, .
 
 def changes_somewhere(statement: ast.stmt) -> bool:
     """Whether a statement changes something that cannot be named: `(odd if n % 2 else even).append(n)`."""
-    return any(_root_place(target) is None for node in ast.walk(statement) for target in _targets(node))
+    return any(_root_place(target) is None for node in walk(statement) for target in _targets(node))
 
 
 def _ways_in(body: list[ast.stmt]) -> Iterator[tuple[str, tuple[str, ...]]]:
     """`cell = table[key]`: changing `cell` changes `table`."""
-    for node in (n for statement in body for n in ast.walk(statement)):
+    for node in (n for statement in body for n in walk(statement)):
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Subscript() | ast.Attribute() | ast.Call() as value):
                 place = _root_place(value)
@@ -71,7 +72,7 @@ def _changed_around(name: str, scope: Scope) -> set[str]:
 def changed_by_calls(body: list[ast.stmt], assigned: set[str], scope: Scope) -> set[tuple[str, ...]]:
     """Places around the loop that functions of the user's change because they are given them: `ledger.post(row)`, `add(table, row)`."""
     found: set[tuple[str, ...]] = set()
-    for node in (n for statement in body for n in ast.walk(statement) if isinstance(n, ast.Call)):
+    for node in (n for statement in body for n in walk(statement) if isinstance(n, ast.Call)):
         for given in _changed_arguments(node, scope, frozenset()):
             place = _root_place(given)
             if place is not None and place[0] not in assigned:
@@ -97,7 +98,7 @@ def _changed_parameters(function: ast.FunctionDef | ast.AsyncFunctionDef, scope:
     parameters = parameter_names(function.args)
     local = bound_names(function.body) - parameters
     found = {place[0] for place in changed_places(function.body, local)}
-    for node in (n for statement in function.body for n in ast.walk(statement) if isinstance(n, ast.Call)):
+    for node in (n for statement in function.body for n in walk(statement) if isinstance(n, ast.Call)):
         found |= {place[0] for given in _changed_arguments(node, scope, inside) if (place := _root_place(given)) is not None}
     return found & parameters
 

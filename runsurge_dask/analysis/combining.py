@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 
 from runsurge_dask.analysis.places import Event, Growth, place_of
+from runsurge_dask.analysis.structure import walk
 from runsurge_dask.runner.facts import Accumulator, Merge, Path
 
 
@@ -44,7 +45,7 @@ def combine(growth: Growth) -> Accumulator | None:
 def _stores_own_items(growth: Growth) -> bool:
     """Whether every store is to the item at the loop's own position."""
     stores = [
-        n for s in growth.body for n in ast.walk(s) if isinstance(n, ast.Subscript) and not isinstance(n.ctx, ast.Load)
+        n for s in growth.body for n in walk(s) if isinstance(n, ast.Subscript) and not isinstance(n.ctx, ast.Load)
         and place_of(n.value) == growth.place
     ]
     nested = any(len(event.keys) != 1 for event in growth.events)
@@ -76,12 +77,12 @@ def _is_stored_in_every_row(growth: Growth, event: Event) -> bool:
     """Whether a row that touches an entry always stores this item of it: the entry has one name, and nothing leaves before the store."""
     if len(growth.aliases) != 1 or len(event.keys) < 2 or event.keys[-1] == "*":  # noqa: PLR2004 - an entry, and an item of it
         return False
-    names = [n for s in growth.body for n in ast.walk(s) if place_of(n) == growth.place]
-    own = [position for position, s in enumerate(growth.body) if any(n is event.nodes[0] for n in ast.walk(s))]
-    first = [position for position, s in enumerate(growth.body) if any(growth.is_mention(n) for n in ast.walk(s))]
+    names = [n for s in growth.body for n in walk(s) if place_of(n) == growth.place]
+    own = [position for position, s in enumerate(growth.body) if any(n is event.nodes[0] for n in walk(s))]
+    first = [position for position, s in enumerate(growth.body) if any(growth.is_mention(n) for n in walk(s))]
     is_plain = bool(own) and isinstance(growth.body[own[0]], ast.Assign)
     leaves = (ast.Continue, ast.Break, ast.Return)
-    return len(names) == 1 and is_plain and not any(isinstance(n, leaves) for s in growth.body[first[0] : own[0]] for n in ast.walk(s))
+    return len(names) == 1 and is_plain and not any(isinstance(n, leaves) for s in growth.body[first[0] : own[0]] for n in walk(s))
 
 
 def _prefix_free(paths: tuple[Path, ...]) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-import copy
 from typing import TYPE_CHECKING
 
 from runsurge_dask.analysis.bodies import ChunkBody, compiled
 from runsurge_dask.analysis.names import bound_names
+from runsurge_dask.analysis.structure import copied, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,7 +23,7 @@ def divided_code(loop: ast.For, found: Fission, scope: Scope) -> bytes:
     assert isinstance(function, ast.FunctionDef)
     new_loop = function.body[0]
     assert isinstance(new_loop, ast.For)
-    new_loop.target = ChunkBody([], scope.class_name).visit(copy.deepcopy(loop.target))
+    new_loop.target = ChunkBody([], scope.class_name).visit(copied(loop.target))
     new_loop.body = list(_chunk_body(loop, found, scope))
     return compiled(template, loop, scope)
 
@@ -37,7 +37,7 @@ def _chunk_body(loop: ast.For, found: Fission, scope: Scope) -> Iterator[ast.stm
             continue
         if still is not None:
             yield from ast.parse(f"__rs_still__({', '.join(_tuple(map(names.mangled, part)) for part in still)})").body
-        written = ChunkBody([], scope.class_name).visit(copy.deepcopy(statement))
+        written = ChunkBody([], scope.class_name).visit(copied(statement))
         if is_guard:
             assert isinstance(written, ast.If)
             written.body[:0] = _given(given, set(map(names.mangled, known)))
@@ -75,9 +75,9 @@ def divided_body(loop: ast.For, groups: list[list[ast.stmt]], found: Fission, nu
         written += group
     if waiting:
         written.append(_choice(number, taken if begin in waiting else [ast.Pass()], waiting))
-    for node in (n for s in written for n in ast.walk(s) if not hasattr(n, "lineno")):
+    for node in (n for s in written for n in walk(s) if not hasattr(n, "lineno")):
         ast.copy_location(node, loop)
-    for node in (n for s in taken for n in ast.walk(s)):
+    for node in (n for s in taken for n in walk(s)):
         ast.copy_location(node, loop)
     return written
 

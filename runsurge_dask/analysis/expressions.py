@@ -7,7 +7,6 @@ expression with its own records in the slot.
 from __future__ import annotations
 
 import ast
-import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from runsurge_dask.analysis.names import COMPREHENSIONS, bound_names, read_names
 from runsurge_dask.analysis.refusals import refuse_frames
 from runsurge_dask.analysis.scopes import Scope, mentioned
 from runsurge_dask.analysis.sites import label_of
-from runsurge_dask.analysis.structure import is_structural
+from runsurge_dask.analysis.structure import copied, is_structural, walk
 from runsurge_dask.analysis.verdicts import Carried, Verdict
 from runsurge_dask.knowledge.calls import CONSUMERS, REDUCING_BUILTINS
 from runsurge_dask.runner.facts import SiteFacts, SplitKind
@@ -102,7 +101,7 @@ def put_slot(holder: ast.AST, name: str, index: int, value: ast.expr) -> None:
 def classify_expression(node: ast.expr, scope: Scope) -> Verdict:
     """The kind of a comprehension, or of a call that consumes one."""
     try:
-        for inner in ast.walk(node):
+        for inner in walk(node):
             match inner:
                 case ast.NamedExpr() | ast.Await() | ast.Yield() | ast.YieldFrom():
                     raise Carried(inner, "it binds a name outside of itself, or waits")
@@ -112,12 +111,12 @@ def classify_expression(node: ast.expr, scope: Scope) -> Verdict:
                     raise Carried(inner, "it refers to its own class")
         holder, name, index = slot_of(node)
         rows = get_slot(holder, name, index)
-        if is_structural(rows) and not any(isinstance(n, ast.Name) for e in getattr(rows, "elts", ()) for n in ast.walk(e)):
+        if is_structural(rows) and not any(isinstance(n, ast.Name) for e in getattr(rows, "elts", ()) for n in walk(e)):
             raise Carried(node, "a few constants are structure, not data")
         statement = ast.Expr(node)
         ast.copy_location(statement, node)
         refuse_frames([statement], scope)
-        inner_names = {n for g in ast.walk(node) if isinstance(g, ast.comprehension) for n in bound_names([g.target])}
+        inner_names = {n for g in walk(node) if isinstance(g, ast.comprehension) for n in bound_names([g.target])}
         for place in changed_places([statement], inner_names):
             raise Carried(node, f"it changes `{'.'.join(place)}`")
     except Carried as failure:
@@ -125,14 +124,14 @@ def classify_expression(node: ast.expr, scope: Scope) -> Verdict:
     spelled = mentioned(node)
     for function in changing_functions(spelled, scope):
         return Verdict(SplitKind.WHOLE, f"`{function}`, called here, changes what is around it")
-    inside = copy.deepcopy(node)
+    inside = copied(node)
     put_slot(*slot_of(inside), ast.Constant(None))
     return Verdict(SplitKind.ROWS, "each row stands alone", free=read_names([inside]))
 
 
 def expression_code(node: ast.expr, form: str, scope: Scope) -> bytes:
     """The expression as the chunk function `__rs_chunk__(records)`."""
-    value = copy.deepcopy(node)
+    value = copied(node)
     put_slot(*slot_of(value), ast.Name("__rs_it", ast.Load()))
     value = ChunkBody([], scope.class_name).visit(value)
     template = ast.parse("def __rs_chunk__(__rs_it):\n    return None")
@@ -183,8 +182,8 @@ _POOL_CODE = "def __rs_chunk__(__rs_it):\n    return [__rs_f(*__rs_a, **__rs_k) 
 
 def imported_pools(tree: ast.Module) -> set[str]:
     """Modules of the standard library, and joblib, whose pools a module imports."""
-    found = {alias.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names}
-    found |= {n.module.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module}
+    found = {alias.name.split(".")[0] for n in walk(tree) if isinstance(n, ast.Import) for alias in n.names}
+    found |= {n.module.split(".")[0] for n in walk(tree) if isinstance(n, ast.ImportFrom) and n.module}
     return found & _POOL_MODULES
 
 

@@ -22,7 +22,7 @@ from runsurge_dask.analysis.names import SCOPES, Flow, bound_names, carried_read
 from runsurge_dask.analysis.places import place_of
 from runsurge_dask.analysis.refusals import refuse_frames, refuse_onlookers, refuse_shared_names, refuse_targets
 from runsurge_dask.analysis.scopes import Scope, mentioned
-from runsurge_dask.analysis.structure import is_structural
+from runsurge_dask.analysis.structure import children, is_structural, walk
 from runsurge_dask.analysis.verdicts import Carried
 from runsurge_dask.knowledge.calls import (
     CLOCK_CALLS,
@@ -154,7 +154,7 @@ class _Divider:
                     raise Carried(node, "it gives rows, or waits, in the middle")
                 case ast.Global() | ast.Nonlocal() | ast.Import() | ast.ImportFrom():
                     raise Carried(node, "it binds names of another scope")
-        for node in (n for s in self.body for n in ast.walk(s) if isinstance(n, ast.For | ast.comprehension)):
+        for node in (n for s in self.body for n in walk(s) if isinstance(n, ast.For | ast.comprehension)):
             if not is_structural(node.iter) and not read_names([node.iter]) & self.assigned:
                 raise Carried(self.loop, "it drives a loop over other data")
         if self.scope.mentions.sees_decimals:
@@ -177,7 +177,7 @@ class _Divider:
         if isinstance(statement, (*SCOPES, ast.Delete, ast.Pass, ast.Assert, ast.Raise)) or own & self.carried:
             raise Carried(statement, "it carries")
         refuse_frames([statement], self.scope)
-        if any(isinstance(n, ast.Call) and (place_of(n.func) or ("",))[-1] in CLOCK_CALLS for n in ast.walk(statement)):
+        if any(isinstance(n, ast.Call) and (place_of(n.func) or ("",))[-1] in CLOCK_CALLS for n in walk(statement)):
             raise Carried(statement, "it asks for the time")
         for node in own_nodes([statement]):
             if isinstance(node, ast.Return) or (isinstance(node, ast.Break) and not _is_inside_a_loop(node, statement)):
@@ -189,7 +189,7 @@ class _Divider:
         for name in sorted(self.carried):
             refuse_onlookers((name,), [statement], self.scope)
         for place in sorted(self.changed):
-            if any((p := place_of(n)) is not None and p[: len(place)] == place for n in ast.walk(statement)):
+            if any((p := place_of(n)) is not None and p[: len(place)] == place for n in walk(statement)):
                 raise Carried(statement, "it reads what the loop changes")
             refuse_onlookers(place, [statement], self.scope)
         refuse_shared_names(self.assigned, [statement], self.scope)
@@ -235,7 +235,7 @@ class _Divider:
 
     def _is_work(self, found: Fission) -> bool:
         ahead = [s for s, is_ahead in zip(self.body, found.ahead, strict=True) if is_ahead]
-        return self.scope.mentions.may_generate(self.loop.iter) or any(isinstance(n, _WORK) for s in ahead for n in ast.walk(s))
+        return self.scope.mentions.may_generate(self.loop.iter) or any(isinstance(n, _WORK) for s in ahead for n in walk(s))
 
     def _refuse_changed_surroundings(self, found: Fission) -> None:
         """Refuse a rest that may change what the part ahead reads, where the text tells."""
@@ -283,7 +283,7 @@ def _is_guard(statement: ast.stmt) -> bool:
 def _own_flow(node: ast.AST) -> Iterator[ast.AST]:
     """Nodes whose `continue` and `break` would belong to the loop around this statement."""
     yield node
-    for child in ast.iter_child_nodes(node):
+    for child in children(node):
         if isinstance(child, SCOPES):
             continue
         if isinstance(node, ast.For | ast.While) and child in node.body:
@@ -297,8 +297,8 @@ def _is_inside_a_loop(node: ast.AST, statement: ast.stmt) -> bool:
 
 def _is_only_looked_into(name: str, statement: ast.stmt) -> bool:
     """Whether a statement takes from a name only what is no way back into it: `row[0] + 1`, `len(row)`, `row.sum()`."""
-    above = {id(child): node for node in ast.walk(statement) for child in ast.iter_child_nodes(node)}
-    return all(_is_look(node, above) for node in ast.walk(statement) if isinstance(node, ast.Name) and node.id == name)
+    above = {id(child): node for node in walk(statement) for child in children(node)}
+    return all(_is_look(node, above) for node in walk(statement) if isinstance(node, ast.Name) and node.id == name)
 
 
 def _is_look(node: ast.AST, above: dict[int, ast.AST]) -> bool:
@@ -322,7 +322,7 @@ def class_attributes_set(statements: list[ast.stmt], spelled: set[str], scope: S
     """Attributes that this code, or a function it may call, sets on what may be a class."""
     functions = [f for name in scope.mentions.reachable(spelled) for f in scope.mentions.bodies.get(name, ())]
     found: set[str] = set()
-    for node in (n for part in (*statements, *functions) for n in ast.walk(part)):
+    for node in (n for part in (*statements, *functions) for n in walk(part)):
         match node:
             case ast.Attribute(value=ast.Name(id=name), attr=attribute, ctx=ast.Store() | ast.Del()) if (
                 name == "cls" or name in scope.mentions.classes or scope.mentions.loose_classes

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from runsurge_dask.analysis.guards import events_of_test
 from runsurge_dask.analysis.places import Event, Growth, as_load, has_mention, key_of, path_in, reads_of_own_item
+from runsurge_dask.analysis.structure import walk
 from runsurge_dask.runner.facts import Merge
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _assigned(growth: Growth, target: ast.expr, value: ast.expr) -> Iterator[Eve
         found = [Event([*path[1], value.values[0]], (), Merge.BOOL_OR if isinstance(value.op, ast.Or) else Merge.BOOL_AND)]
     if not found and path[0]:
         own = reads_of_own_item(growth)
-        if all(id(n) in own for n in ast.walk(value) if growth.is_mention(n)):
+        if all(id(n) in own for n in walk(value) if growth.is_mention(n)):
             found = [Event(list(path[1]), path[0], Merge.STORE, first=value)]
     yield from found
 

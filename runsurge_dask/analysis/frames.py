@@ -15,6 +15,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from runsurge_dask.analysis.structure import walk
 from runsurge_dask.knowledge import frames as knowledge
 from runsurge_dask.runner.facts import SiteFacts, SplitKind
 
@@ -80,26 +81,26 @@ def classify_frames(modules: Mapping[str, tuple[str, ast.Module]], first_site: i
 
 def _hands_rows_to_code(tree: ast.Module) -> bool:
     """Whether some function of the script's own may be called for every row or group of a frame: pandas' own are as fast as reading."""
-    own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-    for node in ast.walk(tree):
+    own = {node.name for node in walk(tree) if isinstance(node, ast.FunctionDef)}
+    for node in walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in knowledge.TAKING_CODE:
             given = [*node.args, *(keyword.value for keyword in node.keywords)]
-            if any(isinstance(n, ast.Lambda) or (isinstance(n, ast.Name) and n.id in own) for value in given for n in ast.walk(value)):
+            if any(isinstance(n, ast.Lambda) or (isinstance(n, ast.Name) and n.id in own) for value in given for n in walk(value)):
                 return True
     return False
 
 
 def _spelled(tree: ast.Module) -> set[str]:
-    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} | _mentioned(tree)
+    names = {node.attr for node in walk(tree) if isinstance(node, ast.Attribute)} | _mentioned(tree)
     return names | {
-        alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names
+        alias.name.split(".")[0] for node in walk(tree) if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names
     }
 
 
 def _looks_at_types(tree: ast.Module) -> bool:
     """Whether the script could tell a subclass of `DataFrame` from `DataFrame` itself: `type(x) is ...`, but not `type(x).__name__`."""
-    harmless = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "__name__"}
-    for node in ast.walk(tree):
+    harmless = {id(node.value) for node in walk(tree) if isinstance(node, ast.Attribute) and node.attr == "__name__"}
+    for node in walk(tree):
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Name)
@@ -117,12 +118,12 @@ def _looks_at_types(tree: ast.Module) -> bool:
 def _is_printed(call: ast.Call, tree: ast.Module) -> bool:
     return any(
         isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print" and call in node.args
-        for node in ast.walk(tree)
+        for node in walk(tree)
     )
 
 
 def _simple_statements(tree: ast.Module) -> Iterator[ast.stmt]:
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Expr | ast.Return | ast.Assert | ast.Delete):
             yield node
 
@@ -130,12 +131,12 @@ def _simple_statements(tree: ast.Module) -> Iterator[ast.stmt]:
 def _reads(node: ast.AST) -> bool:
     return any(
         isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute) and each.func.attr in knowledge.READERS
-        for each in ast.walk(node)
+        for each in walk(node)
     )
 
 
 def _mentioned(node: ast.AST) -> set[str]:
-    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    return {each.id for each in walk(node) if isinstance(each, ast.Name)}
 
 
 def _frame_names(tree: ast.Module) -> set[str]:
@@ -143,12 +144,12 @@ def _frame_names(tree: ast.Module) -> set[str]:
     names: set[str] = set()
     while True:
         before = len(names)
-        for node in ast.walk(tree):
+        for node in walk(tree):
             if isinstance(node, ast.Assign) and (_reads(node.value) or names & _mentioned(node.value)):
-                names.update(each.id for target in node.targets for each in ast.walk(target) if isinstance(each, ast.Name))
+                names.update(each.id for target in node.targets for each in walk(target) if isinstance(each, ast.Name))
             elif isinstance(node, ast.FunctionDef) and any(
                 isinstance(each, ast.Return) and each.value is not None and (_reads(each.value) or names & _mentioned(each.value))
-                for each in ast.walk(node)
+                for each in walk(node)
             ):
                 names.add(node.name)
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
@@ -168,14 +169,14 @@ def _parameters(tree: ast.Module, call: ast.Call, names: set[str]) -> set[str]:
 
 
 def _classify(statement: ast.stmt) -> tuple[SplitKind, str]:
-    attributes = [node.attr for node in ast.walk(statement) if isinstance(node, ast.Attribute)]
+    attributes = [node.attr for node in walk(statement) if isinstance(node, ast.Attribute)]
     for name in attributes:
         if name in knowledge.WHOLE:
             return SplitKind.WHOLE, knowledge.WHOLE[name]
     kind = SplitKind.ROWS
     if knowledge.GROUP & set(attributes):
         kind = SplitKind.GROUP
-    elif knowledge.REDUCE & set(attributes) or any(isinstance(node, ast.Name) and node.id == "len" for node in ast.walk(statement)):
+    elif knowledge.REDUCE & set(attributes) or any(isinstance(node, ast.Name) and node.id == "len" for node in walk(statement)):
         kind = SplitKind.REDUCE
     return kind, REASONS[kind]
 

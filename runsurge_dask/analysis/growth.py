@@ -18,6 +18,7 @@ from runsurge_dask.analysis.combining import combine
 from runsurge_dask.analysis.forms import events_of
 from runsurge_dask.analysis.names import own_nodes
 from runsurge_dask.analysis.places import Event, Growth, path_in, reads_of_own_item
+from runsurge_dask.analysis.structure import walk
 from runsurge_dask.runner.facts import Accumulator, Merge
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ def explain(growth: Growth) -> Accumulator | None:
 
 def _find_aliases(growth: Growth) -> None:
     """`cell = stats[key]`, bound once in the body, stands for that item from there on."""
-    bound = [n.id for s in growth.body for n in ast.walk(s) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)]
-    for node in (n for s in growth.body for n in ast.walk(s)):
+    bound = [n.id for s in growth.body for n in walk(s) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)]
+    for node in (n for s in growth.body for n in walk(s)):
         match node:
             case ast.Assign(targets=[ast.Name(id=name) as target], value=value) if bound.count(name) == 1:
                 path = path_in(growth, value)
@@ -61,7 +62,7 @@ def _collect(growth: Growth, statement: ast.stmt) -> None:
         if isinstance(statement, ast.If | ast.Try):
             for inner in _blocks_of(statement):
                 for child in inner:
-                    if not any(id(node) in handled for node in ast.walk(child)):
+                    if not any(id(node) in handled for node in walk(child)):
                         _collect(growth, child)
         return
     for inner in _blocks_of(statement):
@@ -83,7 +84,7 @@ def _counter(growth: Growth) -> Accumulator | None:
     if len(growth.place) != 1:
         return None
     stores = [
-        n for s in growth.body for n in ast.walk(s) if isinstance(n, ast.Name) and n.id == growth.place[0]
+        n for s in growth.body for n in walk(s) if isinstance(n, ast.Name) and n.id == growth.place[0]
         and not isinstance(n.ctx, ast.Load)
     ]
     for position, statement in enumerate(growth.body):

@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 import ast
-import copy
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.analysis.places import Event, Growth, as_load, has_mention, path_in, place_of
+from runsurge_dask.analysis.structure import copied, walk
 from runsurge_dask.runner.facts import Merge
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _selected(growth: Growth, statement: ast.If) -> Iterator[Event]:  # noqa: C9
     if len(mine) != 1 or has_mention(growth, value, mine[0][1]):
         return
     key = _key_compared(growth, old, value, mine[0][1])
-    old_mentions = [n for n in ast.walk(old) if growth.is_mention(n)]
+    old_mentions = [n for n in walk(old) if growth.is_mention(n)]
     target_path, old_path = path_in(growth, mine[0][0]), path_in(growth, old)
     if key is None or target_path is None:
         return
@@ -124,9 +124,9 @@ def _key_compared(growth: Growth, old: ast.expr, value: ast.expr, stored: ast.ex
 
     class Put(ast.NodeTransformer):
         def visit(self, node: ast.AST) -> Any:
-            return copy.deepcopy(stored) if growth.is_mention(node) else super().generic_visit(node)
+            return copied(stored) if growth.is_mention(node) else super().generic_visit(node)
 
-    put = Put().visit(copy.deepcopy(old))
+    put = Put().visit(copied(old))
     return ast.unparse(old) if ast.dump(as_load(put)) == ast.dump(as_load(value)) else None
 
 

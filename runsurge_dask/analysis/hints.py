@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from runsurge_dask.analysis.structure import walk
 from runsurge_dask.runner.facts import Merge, SiteFacts, SplitKind
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def _comments(source: str) -> Iterator[Hint]:
 
 
 def _decorators(tree: ast.Module) -> Iterator[Hint]:
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.FunctionDef):
             for decorator in node.decorator_list:
                 spelled = ast.unparse(decorator)
@@ -66,7 +67,7 @@ def _decorators(tree: ast.Module) -> Iterator[Hint]:
 
 
 def _aggregations(tree: ast.Module) -> Iterator[Hint]:
-    for function in ast.walk(tree):
+    for function in walk(tree):
         if not isinstance(function, ast.FunctionDef | ast.Module):
             continue
         for node in function.body:

@@ -10,10 +10,10 @@ before them in the statement are taken, and only those that may cost something.
 from __future__ import annotations
 
 import ast
-import copy
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.analysis.names import COMPREHENSIONS
+from runsurge_dask.analysis.structure import children, copied, walk
 from runsurge_dask.knowledge.calls import CLOCK_CALLS, LOOKING_CALLS, LOOKING_METHODS
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _parts_in_any_case(node: ast.AST) -> Iterator[ast.AST]:
         case ast.Compare(left=left, comparators=[right, *_]):
             yield from (left, right)
         case _:
-            yield from ast.iter_child_nodes(node)
+            yield from children(node)
 
 
 def _costs(call: ast.Call, scope: Scope) -> bool:
@@ -93,14 +93,14 @@ class _Choosing(_Naming):
 
     def put(self, name: str, node: ast.Call) -> ast.expr:
         choice = ast.IfExp(ast.parse(self.is_ahead, mode="eval").body, ast.Name(name, ast.Load()), node)
-        for inner in (*ast.walk(choice.test), choice.body):
+        for inner in (*walk(choice.test), choice.body):
             ast.copy_location(inner, node)
         return choice
 
 
 def with_named_calls(statement: ast.stmt, names: Mapping[int, str]) -> list[ast.stmt]:
     """`h = call` for each of the named calls of a statement, and the statement with the names in their place."""
-    calls = [node for node in ast.walk(statement) if id(node) in names]
+    calls = [node for node in walk(statement) if id(node) in names]
     if not calls:
         return [statement]
     named: list[ast.stmt] = []
@@ -109,8 +109,7 @@ def with_named_calls(statement: ast.stmt, names: Mapping[int, str]) -> list[ast.
         assign = ast.Assign([ast.Name(names[id(call)], ast.Store())], call)
         named.append(ast.copy_location(assign, call))
         ast.copy_location(assign.targets[0], call)
-    memo: dict[int, Any] = {id(call): call for call in calls}  # the copy keeps the very calls, so that they are found in it
-    return [*named, _Naming(names).visit(copy.deepcopy(statement, memo))]
+    return [*named, _Naming(names).visit(copied(statement, kept=calls))]  # they are found in the copy by what they are
 
 
 def choose_calls(statements: list[ast.stmt], names: Mapping[int, str], is_ahead: str) -> list[ast.stmt]:

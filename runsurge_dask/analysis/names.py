@@ -13,6 +13,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from runsurge_dask.analysis.structure import children, walk
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -48,7 +50,7 @@ class _Bound(ast.NodeVisitor):
         """Its parameters are its own."""
 
     def visit_comprehension_scope(self, node: ast.AST) -> None:
-        for inner in ast.walk(node):
+        for inner in walk(node):
             if isinstance(inner, ast.NamedExpr):
                 self.found.add(inner.target.id)
 
@@ -103,7 +105,7 @@ def _reads(node: ast.AST) -> set[str]:
         return (_reads(node.body) - parameter_names(node.args)) | read_names(_defaults(node))
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return function_reads(node) | read_names([*node.decorator_list, *_defaults(node)])
-    return read_names(ast.iter_child_nodes(node))
+    return read_names(children(node))
 
 
 def _comprehension_reads(node: ast.AST) -> set[str]:
@@ -137,7 +139,7 @@ def own_nodes(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
     for node in nodes:
         yield node
         if not isinstance(node, SCOPES):
-            yield from own_nodes(ast.iter_child_nodes(node))
+            yield from own_nodes(children(node))
 
 
 Look = tuple[set[str], dict[str, tuple[int | None, int | None]]]
@@ -172,7 +174,7 @@ class Flow:
         known = None if self.seen is None else self.seen.get(id(node))
         if known is not None:
             return known[1]
-        look = _reads(node), {n.target.id: (n.end_lineno, n.end_col_offset) for n in ast.walk(node) if isinstance(n, ast.NamedExpr)}
+        look = _reads(node), {n.target.id: (n.end_lineno, n.end_col_offset) for n in walk(node) if isinstance(n, ast.NamedExpr)}
         if self.seen is not None:
             self.seen[id(node)] = node, look
         return look
@@ -267,7 +269,7 @@ class Flow:
 
 
 def _is_only_read_after(node: ast.AST, name: str, place: tuple[int | None, int | None]) -> bool:
-    loads = [n for n in ast.walk(node) if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)]
+    loads = [n for n in walk(node) if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)]
     return all((n.lineno, n.col_offset) >= (place[0] or 0, place[1] or 0) for n in loads)
 
 

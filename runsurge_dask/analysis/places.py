@@ -10,6 +10,8 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from runsurge_dask.analysis.structure import walk
+
 if TYPE_CHECKING:
     from runsurge_dask.runner.facts import Merge
 
@@ -58,7 +60,7 @@ class Growth:
 
     def mentions(self) -> list[ast.AST]:
         """Every expression in the body that is this place or stands for an item of it."""
-        return [node for statement in self.body for node in ast.walk(statement) if self.is_mention(node)]
+        return [node for statement in self.body for node in walk(statement) if self.is_mention(node)]
 
 
 def place_of(node: ast.AST) -> tuple[str, ...] | None:
@@ -95,13 +97,13 @@ def path_in(growth: Growth, node: ast.AST) -> tuple[tuple[str | int, ...], list[
 
 def has_mention(growth: Growth, *nodes: ast.AST | None) -> bool:
     """Whether any of these expressions mentions the place."""
-    return any(growth.is_mention(inner) for node in nodes if node is not None for inner in ast.walk(node))
+    return any(growth.is_mention(inner) for node in nodes if node is not None for inner in walk(node))
 
 
 def reads_of_own_item(growth: Growth) -> set[int]:
     """Mentions that only read the item at the loop's own position, in a loop over distinct positions."""
     found: set[int] = set()
-    for node in (n for s in growth.body for n in ast.walk(s)):
+    for node in (n for s in growth.body for n in walk(s)):
         match node:
             case ast.Subscript(
                 value=table, slice=ast.Name(id=name), ctx=ast.Load()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from runsurge_dask.analysis.names import bound_names
 from runsurge_dask.analysis.places import place_of
 from runsurge_dask.analysis.scopes import Scope, mentioned
+from runsurge_dask.analysis.structure import walk
 from runsurge_dask.analysis.verdicts import Carried
 from runsurge_dask.knowledge.calls import CARRYING_CALLS, FRAME_CALLS, REACHING_CALLS, READING_METHODS, SEEDING_CALLS
 
@@ -30,7 +31,7 @@ def _refuse_reaching_functions(body: list[ast.stmt], scope: Scope) -> None:
 def refuse_frames(body: list[ast.stmt], scope: Scope) -> None:
     """Refuse what reaches around the body: its frame, a random generator, a reader, somebody else's list."""
     _refuse_reaching_functions(body, scope)
-    for node in (n for statement in body for n in ast.walk(statement)):
+    for node in (n for statement in body for n in walk(statement)):
         match node:
             case ast.Await() | ast.AsyncFor() | ast.AsyncWith() | ast.YieldFrom():
                 raise Carried(node, "asynchronous code runs as written")
@@ -58,7 +59,7 @@ def _refuse_if_outer(node: ast.expr, body: list[ast.stmt], words: str) -> None:
 
 def refuse_targets(loop: ast.For) -> None:
     """Refuse a loop that binds an attribute or an item: `for self.row in data`."""
-    for node in ast.walk(loop.target):
+    for node in walk(loop.target):
         if isinstance(node, ast.Attribute | ast.Subscript):
             raise Carried(loop, "its target is an attribute or an item")
 
@@ -75,8 +76,8 @@ def refuse_onlookers(place: tuple[str, ...], body: list[ast.stmt], scope: Scope)
     if place[-1] in scope.mentions.attributes(spelled):
         raise Carried(body[0], f"a function called here looks at `{'.'.join(place)}`, which grows")
     root = place[0]
-    bare = [n for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and n.id == root]
-    dotted = {id(n.value) for s in body for n in ast.walk(s) if isinstance(n, ast.Attribute)}
+    bare = [n for s in body for n in walk(s) if isinstance(n, ast.Name) and n.id == root]
+    dotted = {id(n.value) for s in body for n in walk(s) if isinstance(n, ast.Attribute)}
     if any(id(n) not in dotted for n in bare):
         raise Carried(body[0], f"`{root}`, part of which grows here, is handed on as a whole")
 
@@ -86,10 +87,10 @@ def refuse_payload_reads(payload: set[str], body: list[ast.stmt], accumulators: 
     names = {a.place for a in accumulators}
     for name in payload:
         if name in names or any(
-            isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load) for s in body for n in ast.walk(s)
+            isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load) for s in body for n in walk(s)
         ):
             raise Carried(body[0], f"`{name}` is chosen together with an extreme, and read again")
-        stores = [n for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and n.id == name]
+        stores = [n for s in body for n in walk(s) if isinstance(n, ast.Name) and n.id == name]
         if len(stores) != 1:
             raise Carried(body[0], f"`{name}` is set in more than one place")
 

@@ -33,6 +33,7 @@ from runsurge_dask.analysis.names import bound_names, own_nodes
 from runsurge_dask.analysis.scopes import Mentions, Scope
 from runsurge_dask.analysis.sites import facts_of_loop
 from runsurge_dask.analysis.spellings import listed_rows, mapped_loop, reading_loop, yielding_loop
+from runsurge_dask.analysis.structure import copied, walk
 from runsurge_dask.knowledge.calls import REDUCING_BUILTINS
 from runsurge_dask.runner.facts import GROWING_IN_PLACE, SiteFacts, SplitKind
 
@@ -46,7 +47,7 @@ _UNCUT = (SplitKind.WHOLE, SplitKind.FOLD)
 
 def rewrite(tree: ast.Module, file: str, mentions: Mentions, first_site: int) -> tuple[ast.Module, list[SiteFacts]]:
     """A rewritten copy of a module, and the facts of its sites."""
-    work = copy.deepcopy(tree)
+    work = copied(tree)
     imports = [s for s in tree.body if isinstance(s, ast.Import | ast.ImportFrom)]
     own_names = bound_names([s for s in tree.body if s not in imports])
     rewriter = _Rewriter(Scope(tree, file, mentions), own_names, first_site)
@@ -104,7 +105,7 @@ class _Rewriter(ast.NodeTransformer):
             self.scope = Scope(outer.tree, outer.file, outer.mentions, outer.function, node.name, outer.outer)
             self.in_class = True
         else:
-            original = copy.deepcopy(node) if isinstance(node, ast.FunctionDef) else None
+            original = copied(node) if isinstance(node, ast.FunctionDef) else None
             above = (*outer.outer, *([outer.function] if outer.function else ()))
             self.scope = Scope(outer.tree, outer.file, outer.mentions, original, outer.class_name, above)
             self.in_class = False
@@ -163,7 +164,7 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.AST:
         """A generator expression that is not consumed on the spot becomes a generator function, whose loop is a site."""
-        if self.in_class or self.is_frozen or any(isinstance(n, ast.NamedExpr | ast.Await | ast.Yield) for n in ast.walk(node)):
+        if self.in_class or self.is_frozen or any(isinstance(n, ast.NamedExpr | ast.Await | ast.Yield) for n in walk(node)):
             return node
         if any(g.is_async for g in node.generators):
             return node
@@ -237,7 +238,7 @@ def _generator_function(node: ast.GeneratorExp, name: str) -> ast.FunctionDef:
         body = ast.For(generator.target, iterable, [body], [])
     arguments = ast.arguments(posonlyargs=[], args=[ast.arg("__rs_rows")], kwonlyargs=[], kw_defaults=[], defaults=[])
     function = ast.FunctionDef(name, arguments, [body], [])
-    for inner in ast.walk(function):
+    for inner in walk(function):
         if isinstance(inner, ast.stmt | ast.expr | ast.arg) and not hasattr(inner, "lineno"):
             ast.copy_location(inner, node)
     return function
@@ -265,9 +266,9 @@ def _as_list(node: ast.expr) -> ast.expr:
 
 def _as_partial(node: ast.expr, form: str) -> ast.expr:
     assert isinstance(node, ast.Call)
-    copied = copy.deepcopy(node)
-    key = next((k.value for k in copied.keywords if k.arg == "key"), ast.copy_location(ast.Constant(None), node))
-    return runtime_call("extreme", [ast.copy_location(ast.Name(form, ast.Load()), node), copied.args[0], key], node)
+    inner = copied(node)
+    key = next((k.value for k in inner.keywords if k.arg == "key"), ast.copy_location(ast.Constant(None), node))
+    return runtime_call("extreme", [ast.copy_location(ast.Name(form, ast.Load()), node), inner.args[0], key], node)
 
 
 def _leaves_from_else(loop: ast.For) -> bool:
@@ -295,7 +296,7 @@ def _opened(node: ast.For, facts: SiteFacts) -> list[ast.stmt]:
     lines += [f"            {values} = None", "            continue", "        pass", "    break", f"{name} = None"]
     template = ast.parse("\n".join(lines)).body
     for statement in template:
-        for inner in ast.walk(statement):
+        for inner in walk(statement):
             if hasattr(inner, "lineno"):
                 ast.copy_location(inner, node)
                 inner.end_lineno = inner.lineno  # type: ignore[attr-defined]
@@ -319,7 +320,7 @@ def _closed_at_last(opened: list[ast.stmt]) -> list[ast.stmt]:
     assert isinstance(closing, ast.Assign)
     assert isinstance(closing.targets[0], ast.Name)
     close = ast.parse(f"{closing.targets[0].id}.close()").body[0]
-    for node in ast.walk(close):
+    for node in walk(close):
         ast.copy_location(node, closing)
     return [opening, ast.copy_location(ast.Try([turns], [], [], [close]), turns), closing]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runsurge_dask.analysis.names import SCOPES, Seen, bound_names, carried_reads, function_reads, own_nodes, parameter_names, read_names
+from runsurge_dask.analysis.structure import children, walk
 from runsurge_dask.knowledge.calls import DECIMAL_CONTEXTS, FRAME_CALLS
 
 if TYPE_CHECKING:
@@ -42,21 +43,41 @@ class Mentions:
     """Nodes of the modules as they were parsed, already looked at."""
     _frame_calls: dict[int, bool] = field(default_factory=dict)
 
+    _first_values: dict[int, dict[str, ast.expr]] = field(default_factory=dict)
+    _names_within: dict[int, set[str]] = field(default_factory=dict)
+
+    def first_values(self, root: ast.AST) -> dict[str, ast.expr]:
+        """What each place in a module or function is first made as."""
+        known = self._first_values.get(id(root))
+        if known is None:
+            known = self._first_values[id(root)] = {}
+            for place, value in (pair for node in walk(root) for pair in _assignments(node)):
+                known.setdefault(place, value)
+        return known
+
+    def names_within(self, function: ast.AST) -> set[str]:
+        """Names that functions and classes inside of a function mention."""
+        known = self._names_within.get(id(function))
+        if known is None:
+            inner = [node for node in walk(function) if isinstance(node, SCOPES) and node is not function]
+            known = self._names_within[id(function)] = {name for node in inner for name in mentioned(node)}
+        return known
+
     def add(self, tree: ast.Module) -> None:
         """Take in one module."""
-        self.classes.update(node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+        self.classes.update(node.name for node in walk(tree) if isinstance(node, ast.ClassDef))
         self.loose_classes |= set(_values(tree)) & self.classes
         self.sees_decimals |= bool(mentioned(tree) & DECIMAL_CONTEXTS)
-        self.compares_identity |= any(map(_asks_identity, ast.walk(tree)))
+        self.compares_identity |= any(map(_asks_identity, walk(tree)))
         for name, line in _patches(tree):
             self.patched.setdefault(name, line)
-        self.bound |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
-        self.bound |= {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
-        self.imported |= bound_names(node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
+        self.bound |= {n.id for n in walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+        self.bound |= {n.arg for n in walk(tree) if isinstance(n, ast.arg)}
+        self.imported |= bound_names(node for node in walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
         self._enter(tree, ())
 
     def _enter(self, node: ast.AST, above: tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]) -> None:
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             inner = above
             if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
                 self.table.setdefault(child.name, set()).update(mentioned(child))
@@ -73,7 +94,7 @@ class Mentions:
     def _note_assigned(self, node: ast.Assign, above: tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]) -> None:
         for name in [t.id for t in node.targets if isinstance(t, ast.Name)]:
             self.table.setdefault(name, set()).update(mentioned(node.value))
-            for inner in ast.walk(node.value):
+            for inner in walk(node.value):
                 if isinstance(inner, ast.GeneratorExp):
                     self.genexps.add(name)
                 if isinstance(inner, ast.Lambda | ast.GeneratorExp):
@@ -82,7 +103,7 @@ class Mentions:
     def looks_at_frames(self, tree: ast.Module) -> bool:
         """Whether code of this module sees or changes the frame it stands in."""
         if id(tree) not in self._frame_calls:
-            calls = (n.func for n in ast.walk(tree) if isinstance(n, ast.Call))
+            calls = (n.func for n in walk(tree) if isinstance(n, ast.Call))
             self._frame_calls[id(tree)] = any(isinstance(f, ast.Name) and f.id in FRAME_CALLS for f in calls)
         return self._frame_calls[id(tree)]
 
@@ -108,12 +129,12 @@ class Mentions:
         if "id" in self.bound:
             return False
         functions = [f for name in self.reachable(names) for f in self.bodies.get(name, ())]
-        return any(isinstance(n, ast.Name) and n.id == "id" for node in (*nodes, *functions) for n in ast.walk(node))
+        return any(isinstance(n, ast.Name) and n.id == "id" for node in (*nodes, *functions) for n in walk(node))
 
     def may_generate(self, iterable: ast.expr) -> bool:
         """Whether this may be a generator of the script's own, whose loop a consumer can take over."""
         spelled = mentioned(iterable)
-        if any(isinstance(node, ast.GeneratorExp) for node in ast.walk(iterable)):
+        if any(isinstance(node, ast.GeneratorExp) for node in walk(iterable)):
             return True
         functions = [f for name in self.reachable(spelled) for f in self.bodies.get(name, ())]
         return bool(spelled & self.genexps) or any(isinstance(n, ast.Yield | ast.YieldFrom) for f in functions for n in own_nodes(f.body))
@@ -131,10 +152,10 @@ class Mentions:
 def _values(tree: ast.Module) -> Iterator[str]:
     """Names that are used as values, and not only called, looked into, tested against or inherited from."""
     bare: set[int] = set()
-    for node in ast.walk(tree):
+    for node in walk(tree):
         match node:
             case ast.Call(func=ast.Name(id="isinstance" | "issubclass" | "super"), args=arguments):
-                bare.update(id(inner) for argument in arguments for inner in ast.walk(argument))
+                bare.update(id(inner) for argument in arguments for inner in walk(argument))
             case ast.Call(func=function):
                 bare.add(id(function))
             case ast.Attribute(value=value):
@@ -142,16 +163,16 @@ def _values(tree: ast.Module) -> Iterator[str]:
             case ast.ClassDef(bases=bases):
                 bare.update(map(id, bases))
             case ast.ExceptHandler(type=kind) if kind is not None:
-                bare.update(map(id, ast.walk(kind)))
+                bare.update(map(id, walk(kind)))
             case ast.arg(annotation=kind) | ast.AnnAssign(annotation=kind) | ast.FunctionDef(returns=kind) if kind is not None:
-                bare.update(map(id, ast.walk(kind)))
+                bare.update(map(id, walk(kind)))
             case ast.MatchClass(cls=kind):
                 bare.add(id(kind))
-    yield from (n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load) and id(n) not in bare)
+    yield from (n.id for n in walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load) and id(n) not in bare)
 
 
 def _patches(tree: ast.Module) -> Iterator[tuple[str, int]]:
-    for node in ast.walk(tree):
+    for node in walk(tree):
         match node:
             case ast.Attribute(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()):
                 yield name, node.lineno
@@ -181,7 +202,7 @@ def _owner(name: str, above: tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...])
 def mentioned(node: ast.AST) -> set[str]:
     """Every name and attribute that a piece of code spells."""
     found: set[str] = set()
-    for inner in ast.walk(node):
+    for inner in walk(node):
         if isinstance(inner, ast.Name):
             found.add(inner.id)
         elif isinstance(inner, ast.Attribute):
@@ -258,32 +279,28 @@ class Scope:
         """Whether code outside of this scope can see this name of ours."""
         if self.function is None or name in self.declared():
             return True
-        inner = [n for n in ast.walk(self.function) if isinstance(n, SCOPES) and n is not self.function]
-        return any(name in mentioned(n) for n in inner)
+        return name in self.mentions.names_within(self.function)
 
     def starts_as(self, place: tuple[str, ...]) -> str:
         """How a place is first made, as far as one assignment tells."""
-        for node in ast.walk(self.function if self.function is not None and len(place) == 1 else self.tree):
-            value = _assigned_value(node, place)
-            if value is not None:
-                return _kind_of(value)
-        return ""
+        root = self.function if self.function is not None and len(place) == 1 else self.tree
+        value = self.mentions.first_values(root).get(".".join(place))
+        return _kind_of(value) if value is not None else ""
 
 
-def _assigned_value(node: ast.AST, place: tuple[str, ...]) -> ast.expr | None:
-    text = ".".join(place)
+def _assignments(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
     match node:
-        case ast.Assign(targets=targets, value=value) if any(_spells(t, text) for t in targets):
-            return value
-        case ast.AnnAssign(target=target, value=value) if value is not None and _spells(target, text):
-            return value
-        case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)) if len(names) == len(values):
-            return next((v for n, v in zip(names, values, strict=True) if _spells(n, text)), None)
-    return None
+        case ast.Assign(targets=targets, value=value):
+            yield from ((_spelling(target), value) for target in targets)
+            match targets, value:
+                case [ast.Tuple(elts=names)], ast.Tuple(elts=values) if len(names) == len(values):
+                    yield from zip(map(_spelling, names), values, strict=True)
+        case ast.AnnAssign(target=target, value=value) if value is not None:
+            yield _spelling(target), value
 
 
-def _spells(node: ast.expr, text: str) -> bool:
-    return isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node) == text
+def _spelling(node: ast.expr) -> str:
+    return ast.unparse(node) if isinstance(node, ast.Name | ast.Attribute) else ""
 
 
 def _kind_of(value: ast.expr) -> str:

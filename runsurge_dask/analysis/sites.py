@@ -18,7 +18,7 @@ from runsurge_dask.analysis.names import bound_names, carried_reads, own_nodes, 
 from runsurge_dask.analysis.places import Growth
 from runsurge_dask.analysis.refusals import refuse_frames, refuse_onlookers, refuse_payload_reads, refuse_shared_names, refuse_targets
 from runsurge_dask.analysis.scopes import Scope, mentioned
-from runsurge_dask.analysis.structure import is_structural
+from runsurge_dask.analysis.structure import is_structural, walk
 from runsurge_dask.analysis.verdicts import Carried, Verdict
 from runsurge_dask.runner.facts import GROWING_IN_PLACE, Accumulator, Merge, SiteFacts, SplitKind
 
@@ -127,7 +127,7 @@ def _halo(loop: ast.For) -> tuple[tuple[str, int, int], ...]:
         return ()
     index = loop.target.id
     reach: dict[str, set[int]] = {}
-    for node in (n for statement in loop.body for n in ast.walk(statement)):
+    for node in (n for statement in loop.body for n in walk(statement)):
         if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and isinstance(node.ctx, ast.Load):
             offset = _offset(node.slice, index)
             if offset is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 
+from runsurge_dask.analysis.structure import walk
+
 
 def listed_rows(iterable: ast.expr) -> ast.expr:
     """Rows of a frame, one tuple each, as a list that can be cut: nobody else can see the iterator."""
@@ -18,7 +20,7 @@ def yielding_loop(near: ast.stmt, iterable: ast.expr) -> ast.For:
     """`yield from xs` as a loop: nobody can send into a generator that only a loop reads."""
     loop = ast.parse("for __rs_y in None:\n    yield __rs_y").body[0]
     assert isinstance(loop, ast.For)
-    for inner in ast.walk(loop):
+    for inner in walk(loop):
         if isinstance(inner, ast.stmt | ast.expr):
             ast.copy_location(inner, near)
     loop.iter = iterable
@@ -42,7 +44,7 @@ def reading_loop(node: ast.While) -> ast.For | None:
         return None
     loop = ast.For(ast.Name(target.id, ast.Store()), _reader(reading), rest, [])
     end = ast.parse(f"{target.id} = ''").body[0]
-    for inner in (loop, loop.target, *ast.walk(end)):
+    for inner in (loop, loop.target, *walk(end)):
         ast.copy_location(inner, node)
     loop.orelse = [end]
     return loop
@@ -83,7 +85,7 @@ def mapped_loop(node: ast.For, number: int) -> tuple[ast.stmt, ast.For] | None:
         begin = ast.parse(f"_ = {called}({row})").body
     taken = begin[-1]
     assert isinstance(taken, ast.Assign)
-    for inner in (n for s in begin for n in ast.walk(s)):
+    for inner in (n for s in begin for n in walk(s)):
         ast.copy_location(inner, node.iter)
     taken.targets = [node.target]
     binding = ast.copy_location(ast.Assign([ast.copy_location(ast.Name(called, ast.Store()), function)], function), function)

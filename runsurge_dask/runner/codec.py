@@ -187,7 +187,7 @@ class _AliasingResultPickler(ResultPickler):
         self._known = known
         self._with_identities = with_identities
 
-    def persistent_id(self, obj: object) -> object:
+    def persistent_id(self, obj: Any) -> object:
         kind = type(obj)
         if (kind is str or kind is int) and not self._with_identities:
             return None
@@ -200,7 +200,7 @@ class _AliasingResultPickler(ResultPickler):
             raise Escape("a result is a set whose order shows how it grew")
         base = getattr(obj, "base", None) if kind.__module__ == "numpy" else None
         while base is not None:
-            if id(base) in self._known and getattr(getattr(base, "flags", None), "writeable", True):
+            if id(base) in self._known and getattr(base, "flags", obj.flags).writeable:
                 raise Escape("a result is a view of an array around it")
             base = getattr(base, "base", None)
         return None
