@@ -25,58 +25,28 @@ COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 def bound_names(nodes: Iterable[ast.AST]) -> set[str]:
     """Names that these statements bind in their own scope."""
     found: set[str] = set()
-    for node in nodes:
-        _Bound(found).visit(node)
+    waiting = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        match node:
+            case ast.Name():
+                if not isinstance(node.ctx, ast.Load):
+                    found.add(node.id)
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                found.add(node.name)
+                waiting += (*node.decorator_list, *_defaults(node))
+            case ast.Lambda():
+                pass  # its parameters are its own
+            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+                found.update(inner.target.id for inner in walk(node) if isinstance(inner, ast.NamedExpr))
+            case ast.Import() | ast.ImportFrom():
+                found.update((alias.asname or alias.name).split(".")[0] for alias in node.names)
+            case _:
+                name = getattr(node, "name", None) or getattr(node, "rest", None)
+                if name and isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar | ast.MatchMapping):
+                    found.add(name)
+                waiting += children(node)
     return found
-
-
-class _Bound(ast.NodeVisitor):
-    def __init__(self, found: set[str]) -> None:
-        self.found = found
-
-    def visit_Name(self, node: ast.Name) -> None:
-        if not isinstance(node.ctx, ast.Load):
-            self.found.add(node.id)
-
-    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
-        self.found.add(node.name)
-        for child in (*node.decorator_list, *_defaults(node)):
-            self.visit(child)
-
-    visit_AsyncFunctionDef = visit_FunctionDef
-    visit_ClassDef = visit_FunctionDef
-
-    def visit_Lambda(self, node: ast.Lambda) -> None:
-        """Its parameters are its own."""
-
-    def visit_comprehension_scope(self, node: ast.AST) -> None:
-        for inner in walk(node):
-            if isinstance(inner, ast.NamedExpr):
-                self.found.add(inner.target.id)
-
-    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_comprehension_scope
-
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
-        if node.name:
-            self.found.add(node.name)
-        self.generic_visit(node)
-
-    def visit_Import(self, node: ast.Import | ast.ImportFrom) -> None:
-        self.found.update((alias.asname or alias.name).split(".")[0] for alias in node.names)
-
-    visit_ImportFrom = visit_Import
-
-    def visit_MatchAs(self, node: ast.MatchAs | ast.MatchStar) -> None:
-        if node.name:
-            self.found.add(node.name)
-        self.generic_visit(node)
-
-    visit_MatchStar = visit_MatchAs
-
-    def visit_MatchMapping(self, node: ast.MatchMapping) -> None:
-        if node.rest:
-            self.found.add(node.rest)
-        self.generic_visit(node)
 
 
 def _defaults(node: ast.AST) -> list[ast.expr]:
