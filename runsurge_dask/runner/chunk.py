@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import marshal
 import math
 import pickle
@@ -30,6 +31,7 @@ from runsurge_dask.runner.given import GivenRows, known_rows
 from runsurge_dask.runner.plain import ATOMIC
 from runsurge_dask.runner.records import read_chunk
 from runsurge_dask.runner.reductions import extreme
+from runsurge_dask.runner.sampling import check_on_sample
 from runsurge_dask.runner.sharing import is_beside_script, reachable_mutables
 from runsurge_dask.runner.sinks import Journal, SinkSet
 from runsurge_dask.runner.tapes import compress
@@ -223,6 +225,8 @@ def _run(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire
     if stage.is_growing:
         stage.load()
     items = load_items(items_blob) if items_blob else None
+    if "sample" in spec:
+        _check_sample(stage, spec, items)
     known = _known_objects(stage, spec, items)
     rows = GivenRows(items)
     randomness = random_state() if stage.seeded else None
@@ -248,6 +252,40 @@ def _run(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire
     found = {"outputs": outputs, "journal": journal, "changed": changed}
     result = dump_results(found, known, with_identities=stage.with_identities)
     return {"status": "ok", "records": counter.count, "files": shadows.take()}, [result]
+
+
+def _check_sample(stage: Stage, spec: Mapping[str, Any], items: Any) -> None:
+    """Hold the proof of a stage against its first rows; nothing of that is left.
+
+    Raises:
+        Escape: it does not hold.
+    """
+
+    def run(start: int, rows: list[Any]) -> tuple[list[Any], list[Any]]:
+        stage.load()
+        position = spec["index"] + start
+        starts = [block.fresh_starts(position) for block in stage.blocks]
+        outputs = _call(stage, {**spec, "index": position}, iter(rows))
+        if stage.take_digest() != stage.digest:
+            raise Escape(CARRIES)
+        return outputs, starts
+
+    decimals = decimal_state() if stage.sees_decimals else ""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            records = itertools.islice(read_chunk(spec, items), spec["sample"])
+            check_on_sample(records, [block.facts for block in stage.blocks], run)
+    except Escape:
+        raise
+    except BaseException:  # whatever the script raises at these rows, the chunk itself will raise
+        Escape.last = None
+    if stage.sees_decimals and decimal_state() != decimals:
+        raise Escape("it changes the context of decimal arithmetic")
+    shadows.drop()
+    shadows.begin()
+    Journal.current, Escape.last = Journal(), None
+    stage.load()
 
 
 class _Counting:

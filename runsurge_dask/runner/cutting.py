@@ -33,6 +33,9 @@ HEAD_SECONDS = 0.15
 SHIPPING_SAMPLE = 64
 SHIPPING_FACTOR = 4.0
 """Values are written, read, compared for changes and written again: each about as long as writing them once."""
+SAMPLE_ROWS = 24
+SAMPLE_SECONDS = 0.05
+"""A sample is worked out three times over before the first chunk, which others wait for."""
 TOKEN = object()
 """What a generator gives its consumer in place of a record, when its own loop is ready to be cut."""
 
@@ -212,12 +215,22 @@ class Cutting:
             return
         cuts: list[int] = proposal["cuts"]
         specs, blobs = self._chunks(cuts, index, proposal)
+        rows = self._sample_rows()
+        if rows and facts.site not in runtime.sampled:
+            specs[0]["sample"] = rows
+            runtime.sampled.add(facts.site)
         runtime.has_run_stages = True
         wire.send(
             runtime.channel, {"op": "run", "site": facts.site, "specs": specs, "lines": [o.facts.line for o in operations]},
             [stage, *blobs]
         )
         yield from self._collect(specs, operations, sinks, needs_index=needs_index)
+
+    def _sample_rows(self) -> int:
+        """How many of the first rows the proof is held against; none where the script's own pool has rows of unknown cost."""
+        if self.is_asked_for and not self.runtime.options["chunks"]:
+            return 0
+        return SAMPLE_ROWS if not self.seconds_per_record else min(SAMPLE_ROWS, int(SAMPLE_SECONDS / self.seconds_per_record))
 
     def _collect(
         self, specs: list[wire.Header], operations: list[Operation], sinks: SinkSet, *, needs_index: bool

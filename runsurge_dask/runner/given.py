@@ -12,7 +12,7 @@ from typing import Any
 
 from runsurge_dask.runner.codec import EnvironmentPickler, is_array_like
 from runsurge_dask.runner.escape import Escape
-from runsurge_dask.runner.plain import ATOMIC
+from runsurge_dask.runner.plain import ATOMIC, as_pickled, dump_plain
 from runsurge_dask.runner.sharing import bases_of, has_identity, reachable_mutables
 from runsurge_dask.runner.sinks import SinkSet
 
@@ -23,7 +23,7 @@ class GivenRows:
     def __init__(self, items: Any) -> None:
         self._items = items
         self._copies = _flat_rows(items)
-        self._fingerprint = b"" if self._copies is not None or _cannot_change(items) else _fingerprint(items)
+        self._fingerprint = b"" if self._copies is not None or _cannot_change(items) else fingerprint(items)
 
     def changes(self, start: int) -> list[tuple[int, Any]]:
         """Rows that were changed since, as (position, new content); the first of them stands at `start`.
@@ -34,7 +34,7 @@ class GivenRows:
         if self._copies is not None:
             pairs = zip(self._copies, self._items, strict=True)
             return [(start + n, new.copy()) for n, (old, new) in enumerate(pairs) if not _is_same_row(old, new)]
-        if self._fingerprint and _fingerprint(self._items) != self._fingerprint:
+        if self._fingerprint and fingerprint(self._items) != self._fingerprint:
             raise Escape("it changes the rows it is given")
         return []
 
@@ -64,10 +64,23 @@ def _is_same_row(old: Any, new: Any) -> bool:
     return all(a is b for a, b in zip(old, new, strict=True))
 
 
-def _fingerprint(value: Any) -> bytes:
+def fingerprint(value: Any) -> bytes:
+    """A digest of a value of the script's; what it raises is what pickling raises."""
+    return hashlib.blake2b(_dumped(value)).digest()
+
+
+def as_blob(rows: list[Any]) -> bytes | None:
+    """Rows to be read by `load_items` as often as needed; None where they cannot be copied."""
+    try:
+        return dump_plain(rows) or as_pickled(_dumped(rows))
+    except Exception:
+        return None
+
+
+def _dumped(value: Any) -> bytes:
     file = io.BytesIO()
     EnvironmentPickler(file, sinks=SinkSet(), plain_code={}, user_modules={}, settles_classes=True).dump(value)
-    return hashlib.blake2b(file.getbuffer()).digest()
+    return file.getvalue()
 
 
 def known_rows(items: Any, start: int, *, with_identities: bool) -> dict[int, object]:

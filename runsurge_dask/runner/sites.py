@@ -69,6 +69,8 @@ class Runtime:
         """Frames of generators whose consumer can take over their loop, and the loop once it is reached."""
         self.arrays: Room | None = None
         """Arrays that are expressions still, where the script may have some."""
+        self.sampled: set[int] = set()
+        """Sites whose proof has been held against rows."""
         self._turns: dict[int, int] = {}
         self._spent: dict[int, float] = {}
         self._is_off: set[int] = set()
