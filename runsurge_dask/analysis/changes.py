@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from runsurge_dask.analysis.names import bound_names, own_nodes, parameter_names
+from runsurge_dask.analysis.names import bound_names, declared_names, parameter_names
 from runsurge_dask.analysis.places import place_of
 from runsurge_dask.analysis.structure import walk
 from runsurge_dask.knowledge.calls import MUTATORS
@@ -63,7 +63,7 @@ def _changed_around(name: str, scope: Scope) -> set[str]:
     around = {n for n, owner in scope.mentions.around.get(name, ()) if owner in owners}
     found: set[str] = set()
     for function in scope.mentions.bodies.get(name, ()):
-        declared = {n for node in own_nodes(function.body) if isinstance(node, ast.Global | ast.Nonlocal) for n in node.names}
+        declared = declared_names(function.body)
         local = (bound_names(function.body) | parameter_names(function.args)) - declared
         found |= {place[0] for place in changed_places(function.body, local)} | (declared & bound_names(function.body))
     return found & around

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from runsurge_dask.analysis.structure import children, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -93,7 +93,7 @@ def _comprehension_reads(node: ast.AST) -> set[str]:
 def function_reads(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
     """Names that a function reads from around it."""
     own = parameter_names(node.args) | bound_names(node.body)
-    declared = {name for n in own_nodes(node.body) if isinstance(n, ast.Global | ast.Nonlocal) for name in n.names}
+    declared = declared_names(node.body)
     return (read_names(node.body) - (own - declared)) | (declared & (own | read_names(node.body)))
 
 
@@ -104,12 +104,27 @@ def parameter_names(arguments: ast.arguments) -> set[str]:
     return names | {star.arg for star in (arguments.vararg, arguments.kwarg) if star is not None}
 
 
-def own_nodes(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+def own_nodes(nodes: Iterable[ast.AST]) -> list[ast.AST]:
     """All nodes of these statements that are not inside a nested function or class."""
-    for node in nodes:
-        yield node
+    found = list(nodes)
+    for node in found:  # which grows meanwhile
         if not isinstance(node, SCOPES):
-            yield from own_nodes(children(node))
+            found += children(node)
+    return found
+
+
+def declared_names(body: Iterable[ast.AST]) -> set[str]:
+    """Names that a function declares global or nonlocal."""
+    waiting, found = list(body), set[str]()
+    for node in waiting:  # which grows meanwhile
+        if isinstance(node, ast.Global | ast.Nonlocal):
+            found.update(node.names)
+        elif not isinstance(node, SCOPES):
+            waiting += [child for child in children(node) if isinstance(child, _HOLDING_STATEMENTS)]
+    return found
+
+
+_HOLDING_STATEMENTS = (ast.stmt, ast.ExceptHandler, ast.match_case)
 
 
 Look = tuple[set[str], dict[str, tuple[int | None, int | None]]]

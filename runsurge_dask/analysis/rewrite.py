@@ -38,7 +38,6 @@ from runsurge_dask.knowledge.calls import REDUCING_BUILTINS
 from runsurge_dask.runner.facts import GROWING_IN_PLACE, SiteFacts, SplitKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
 
     from runsurge_dask.analysis.fission import Fission
 
@@ -272,11 +271,7 @@ def _as_partial(node: ast.expr, form: str) -> ast.expr:
 
 
 def _leaves_from_else(loop: ast.For) -> bool:
-    return any(isinstance(node, ast.Break | ast.Continue) for node in _own_flow(loop.orelse))
-
-
-def _own_flow(statements: list[ast.stmt]) -> Iterator[ast.AST]:
-    yield from own_nodes(statements)
+    return any(isinstance(node, ast.Break | ast.Continue) for node in own_nodes(loop.orelse))
 
 
 def _opened(node: ast.For, facts: SiteFacts) -> list[ast.stmt]:

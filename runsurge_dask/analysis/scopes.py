@@ -6,7 +6,17 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runsurge_dask.analysis.names import SCOPES, Seen, bound_names, carried_reads, function_reads, own_nodes, parameter_names, read_names
+from runsurge_dask.analysis.names import (
+    SCOPES,
+    Seen,
+    bound_names,
+    carried_reads,
+    declared_names,
+    function_reads,
+    own_nodes,
+    parameter_names,
+    read_names,
+)
 from runsurge_dask.analysis.structure import children, walk
 from runsurge_dask.knowledge.calls import DECIMAL_CONTEXTS, FRAME_CALLS
 
@@ -191,7 +201,7 @@ def _asks_identity(node: ast.AST) -> bool:
 
 def _owner(name: str, above: tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]) -> str:
     for function in reversed(above):
-        declared = {n for node in own_nodes(function.body) if isinstance(node, ast.Global | ast.Nonlocal) for n in node.names}
+        declared = declared_names(function.body)
         if name in declared:
             continue
         if name in parameter_names(function.args) or name in bound_names(function.body):
@@ -273,7 +283,7 @@ class Scope:
         """Names that the function declares global or nonlocal."""
         if self.function is None:
             return set()
-        return {name for node in own_nodes(self.function.body) if isinstance(node, ast.Global | ast.Nonlocal) for name in node.names}
+        return declared_names(self.function.body)
 
     def is_shared(self, name: str) -> bool:
         """Whether code outside of this scope can see this name of ours."""

@@ -14,7 +14,7 @@ from runsurge_dask.analysis.changes import changed_places
 from runsurge_dask.analysis.divided import divided_code
 from runsurge_dask.analysis.fission import Fission, divide
 from runsurge_dask.analysis.growth import explain
-from runsurge_dask.analysis.names import bound_names, carried_reads, own_nodes, parameter_names, read_names
+from runsurge_dask.analysis.names import bound_names, carried_reads, declared_names, own_nodes, parameter_names, read_names
 from runsurge_dask.analysis.places import Growth
 from runsurge_dask.analysis.refusals import refuse_frames, refuse_onlookers, refuse_payload_reads, refuse_shared_names, refuse_targets
 from runsurge_dask.analysis.scopes import Scope, mentioned
@@ -89,7 +89,7 @@ def _shared_growth(loop: ast.For, scope: Scope, assigned: set[str]) -> list[Accu
     found: dict[str, Accumulator] = {}
     for function in functions:
         around = {name for name, owner in scope.mentions.around.get(function.name, ()) if owner in owners}
-        declared = {n for node in own_nodes(function.body) if isinstance(node, ast.Global | ast.Nonlocal) for n in node.names}
+        declared = declared_names(function.body)
         for name in sorted(declared & around & bound_names(function.body)):
             raise Carried(function, f"`{function.name}`, called here, sets `{name}` around it")
         for place in sorted(changed_places(function.body, (bound_names(function.body) | parameter_names(function.args)) - declared)):
