@@ -53,25 +53,25 @@ class Mentions:
     """Nodes of the modules as they were parsed, already looked at."""
     _frame_calls: dict[int, bool] = field(default_factory=dict)
 
-    _first_values: dict[int, dict[str, ast.expr]] = field(default_factory=dict)
-    _names_within: dict[int, set[str]] = field(default_factory=dict)
+    _first_values: dict[int, tuple[ast.AST, dict[str, ast.expr]]] = field(default_factory=dict)
+    """By the id of a node, which is kept with it, so that the id stays its own."""
+    _names_within: dict[int, tuple[ast.AST, set[str]]] = field(default_factory=dict)
 
     def first_values(self, root: ast.AST) -> dict[str, ast.expr]:
         """What each place in a module or function is first made as."""
-        known = self._first_values.get(id(root))
-        if known is None:
-            known = self._first_values[id(root)] = {}
+        if id(root) not in self._first_values:
+            found: dict[str, ast.expr] = {}
             for place, value in (pair for node in walk(root) for pair in _assignments(node)):
-                known.setdefault(place, value)
-        return known
+                found.setdefault(place, value)
+            self._first_values[id(root)] = root, found
+        return self._first_values[id(root)][1]
 
     def names_within(self, function: ast.AST) -> set[str]:
         """Names that functions and classes inside of a function mention."""
-        known = self._names_within.get(id(function))
-        if known is None:
+        if id(function) not in self._names_within:
             inner = [node for node in walk(function) if isinstance(node, SCOPES) and node is not function]
-            known = self._names_within[id(function)] = {name for node in inner for name in mentioned(node)}
-        return known
+            self._names_within[id(function)] = function, {name for node in inner for name in mentioned(node)}
+        return self._names_within[id(function)][1]
 
     def add(self, tree: ast.Module) -> None:
         """Take in one module."""
