@@ -52,10 +52,15 @@ def writes_bytes(trees: list[ast.Module]) -> bool:
     return any(SEEING_BITS & set(_spelled(tree)) for tree in trees)
 
 
+def looks_around(tree: ast.Module) -> bool:
+    """Whether a module may meet the values of names without spelling them."""
+    return bool(LOOKING_AROUND & set(_spelled(tree)))
+
+
 def follow_arrays(tree: ast.Module, written: ast.Module, file: str, first_site: int) -> tuple[ast.Module, list[SiteFacts]]:
     """`written` (a module, rewritten at its other sites) with its arrays followed, and the sites of form `array` of `tree`."""
     numpy = _Numpy(tree)
-    if not numpy.is_known or LOOKING_AROUND & set(_spelled(tree)) or _defines_operators(tree):
+    if not numpy.is_known or looks_around(tree) or _defines_operators(tree):
         return written, []
     flow = _Flow(tree, numpy)
     found = [

@@ -10,7 +10,7 @@ import types
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from runsurge_dask.analysis.arrays import follow_arrays, writes_bytes, writes_errors
+from runsurge_dask.analysis.arrays import follow_arrays, looks_around, writes_bytes, writes_errors
 from runsurge_dask.analysis.blocks import blocks_of
 from runsurge_dask.analysis.frames import classify_frames
 from runsurge_dask.analysis.hints import hints_of, hold_against
@@ -65,11 +65,12 @@ def build_program(source: str, path: str) -> Program:
     mentions = Mentions()
     for _, module, _ in trees.values():
         mentions.add(module)
+    follows = not any(looks_around(module) for _, module, _ in trees.values()) and not mentions.compares_identity
     sites: list[SiteFacts] = []
     hints = hints_of(tree, source)
     codes: dict[str, ModuleCode] = {}
     for name, (file, module, is_package) in trees.items():
-        rewritten, facts = rewrite(module, file, mentions, len(sites))
+        rewritten, facts = rewrite(module, file, mentions, len(sites), follows_lists=follows and name == "__main__")
         sites.extend(hold_against(hints, found) for found in facts)
         if name == "__main__":
             rewritten, facts = follow_arrays(module, rewritten, file, len(sites) + 1)

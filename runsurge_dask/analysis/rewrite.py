@@ -29,13 +29,14 @@ from runsurge_dask.analysis.expressions import (
 )
 from runsurge_dask.analysis.expressions import get_slot as _get_slot
 from runsurge_dask.analysis.hoisting import choose_calls
+from runsurge_dask.analysis.kept import followed_names, made_by_comprehension, needed_within, needing
 from runsurge_dask.analysis.names import bound_names, own_nodes
 from runsurge_dask.analysis.scopes import Mentions, Scope
 from runsurge_dask.analysis.sites import facts_of_loop
 from runsurge_dask.analysis.spellings import listed_rows, mapped_loop, reading_loop, yielding_loop
 from runsurge_dask.analysis.structure import copied, walk
 from runsurge_dask.knowledge.calls import REDUCING_BUILTINS
-from runsurge_dask.runner.facts import GROWING_IN_PLACE, SiteFacts, SplitKind
+from runsurge_dask.runner.facts import GROWING_IN_PLACE, Merge, SiteFacts, SplitKind
 
 if TYPE_CHECKING:
 
@@ -44,12 +45,16 @@ if TYPE_CHECKING:
 _UNCUT = (SplitKind.WHOLE, SplitKind.FOLD)
 
 
-def rewrite(tree: ast.Module, file: str, mentions: Mentions, first_site: int) -> tuple[ast.Module, list[SiteFacts]]:
-    """A rewritten copy of a module, and the facts of its sites."""
+def rewrite(
+    tree: ast.Module, file: str, mentions: Mentions, first_site: int, *, follows_lists: bool = False
+) -> tuple[ast.Module, list[SiteFacts]]:
+    """A rewritten copy of a module, and the facts of its sites; `follows_lists` where nobody looks at its names from elsewhere."""
     work = copied(tree)
     imports = [s for s in tree.body if isinstance(s, ast.Import | ast.ImportFrom)]
     own_names = bound_names([s for s in tree.body if s not in imports])
     rewriter = _Rewriter(Scope(tree, file, mentions), own_names, first_site)
+    rewriter.follows_lists = follows_lists
+    rewriter.followed = followed_names(tree) if follows_lists else frozenset()
     work.body = rewriter.suite(work.body)
     return ast.fix_missing_locations(work), rewriter.facts
 
@@ -64,6 +69,11 @@ class _Rewriter(ast.NodeTransformer):
         self.in_class = False
         self.is_frozen = False
         self.hoisted: list[ast.stmt] = []
+        self.follows_lists = False
+        self.followed: frozenset[str] = frozenset()
+        """Names of this scope whose rows may stay where chunks left them."""
+        self.settled: set[str] = set()
+        """Those of them that are plain lists throughout the loop that is being written."""
 
     def suite(self, statements: list[ast.stmt]) -> list[ast.stmt]:
         return [new for statement in statements for new in self.with_hoisted(statement)]
@@ -71,9 +81,18 @@ class _Rewriter(ast.NodeTransformer):
     def with_hoisted(self, statement: ast.stmt) -> list[ast.stmt]:
         """A statement, after the functions that its generator expressions have become."""
         outer, self.hoisted = self.hoisted, []
+        before = set(self.settled)
+        is_loop = isinstance(statement, ast.For | ast.While)
+        first = needed_within(statement, self.followed - before) if is_loop else set()  # type: ignore[arg-type]
+        self.settled |= first
+        made, number = made_by_comprehension(statement), len(self.facts)
         written = self.statement(statement)
+        if made in self.followed and len(self.facts) > number and self.facts[number].code:
+            self.facts[number] = replace(self.facts[number], kept=(made,))
+        self.settled = before
+        first |= {name for each in written for name in needing(each, self.followed - before)}
         hoisted, self.hoisted = self.hoisted, outer
-        return [*hoisted, *written]
+        return [*(_settling(name, statement) for name in sorted(first)), *hoisted, *written]
 
     def statement(self, node: ast.stmt) -> list[ast.stmt]:  # noqa: C901 - one branch a statement form
         as_loop = reading_loop(node) if isinstance(node, ast.While) else None
@@ -109,9 +128,19 @@ class _Rewriter(ast.NodeTransformer):
             self.scope = Scope(outer.tree, outer.file, outer.mentions, original, outer.class_name, above)
             self.in_class = False
             self.is_frozen = was_frozen or isinstance(node, ast.AsyncFunctionDef)
+        lists = self.followed, self.settled
+        self.followed, self.settled = self._lists_of(node), set()
         node.body = self.suite(node.body)
+        self.followed, self.settled = lists
         self.scope, self.in_class, self.is_frozen = outer, was_in_class, was_frozen
         return node
+
+    def _lists_of(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> frozenset[str]:
+        is_followed = self.follows_lists and isinstance(node, ast.FunctionDef) and not self.is_frozen
+        if not is_followed or any(isinstance(each, ast.Yield | ast.YieldFrom) for each in own_nodes(node.body)):
+            return frozenset()
+        assert isinstance(node, ast.FunctionDef)
+        return followed_names(node)
 
     def loop(self, node: ast.For) -> list[ast.stmt]:
         if self.in_class or self.is_frozen or _leaves_from_else(node):
@@ -120,6 +149,7 @@ class _Rewriter(ast.NodeTransformer):
             return [node]
         number = self.take_number()
         facts, fission = facts_of_loop(number, node, self.scope)
+        facts = replace(facts, kept=tuple(a.local for a in facts.accumulators if a.merge is Merge.APPEND and a.place in self.followed))
         binding: list[ast.stmt] = []
         mapped = None if {"map", "filter"} & self.shadowed else mapped_loop(node, number)
         if mapped is not None:
@@ -196,6 +226,9 @@ class _Rewriter(ast.NodeTransformer):
             node.args = others
             node.args[position] = self.expression(node.args[position], "list", copy.copy(node))
             return node
+        match node:
+            case ast.Call(func=ast.Name(id="len"), args=[ast.Name(id=name)], keywords=[]) if name in self.followed - self.settled:
+                return runtime_call("count", node.args, node) if "len" not in self.shadowed else node
         if is_pool_call(node, self.pools):
             self.facts.append(facts_of_pool(self.take_number(), node, self.scope))
         self.generic_visit(node)
@@ -268,6 +301,11 @@ def _as_partial(node: ast.expr, form: str) -> ast.expr:
     inner = copied(node)
     key = next((k.value for k in inner.keywords if k.arg == "key"), ast.copy_location(ast.Constant(None), node))
     return runtime_call("extreme", [ast.copy_location(ast.Name(form, ast.Load()), node), inner.args[0], key], node)
+
+
+def _settling(name: str, near: ast.stmt) -> ast.stmt:
+    variable = ast.copy_location(ast.Name(name, ast.Load()), near)
+    return ast.copy_location(ast.Expr(runtime_call("settle", [variable], near)), near)
 
 
 def _leaves_from_else(loop: ast.For) -> bool:

@@ -11,6 +11,7 @@ import contextlib
 import os
 import pickle
 import signal
+import tempfile
 import time
 import uuid
 from dataclasses import dataclass, field, replace
@@ -75,10 +76,16 @@ class Session:
     """The latest reason why a site was not cut at run time."""
     _last_words: wire.Header = field(default_factory=dict)
     """The driver ended while a stage was under way."""
+    _scratch: str = ""
+    """A folder for rows that stay where chunks leave them."""
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def run(self) -> int:
         """Run the script to its end; returns its exit status."""
+        with tempfile.TemporaryDirectory(prefix="runsurge-rows-", ignore_cleanup_errors=True) as self._scratch:
+            return self._run()
+
+    def _run(self) -> int:
         driver = self.host.start_child("driver")
         wire.send(driver.channel, self._header(), [self._payload()])
         previous = self._forward_interrupts(driver)
@@ -105,7 +112,7 @@ class Session:
         path = os.path.abspath(self.program.file)
         options = {
             "chunks": self.options.chunks, "exact": self.exact, "worth_seconds": self.options.worth_seconds,
-            "workers": self.options.workers,
+            "workers": self.options.workers, "scratch": self._scratch,
             "sees_decimals": self.program.is_seeing_decimals, "is_patching": self.program.is_patching,
             "seeded": self.program.is_seeding, "caches_are_seen": self.program.is_looking_into_caches
         }

@@ -13,6 +13,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from runsurge_dask.runner import kept
 from runsurge_dask.runner.escape import Escape
 from runsurge_dask.runner.facts import FROM_CURRENT, TAPED, Accumulator, Merge
 from runsurge_dask.runner.scalars import join_scalar, neutral_sum, require
@@ -93,7 +94,12 @@ def join(fact: Accumulator, current: Any, part: Any, *, exact: bool) -> Any:  # 
     """
     match fact.merge:
         case Merge.APPEND | Merge.YIELD:
-            current.extend(part)
+            if type(part) is tuple:
+                kept.keep(current, kept.Part(*part))
+            elif kept.kept_rows(current) is not None:
+                kept.keep(current, part)
+            else:
+                current.extend(part)
             return current
         case Merge.ADD:
             current.update(part)

@@ -28,7 +28,8 @@ from runsurge_dask.runner.confinement import capture_warnings, decimal_state, en
 from runsurge_dask.runner.escape import CARRIES, Escape
 from runsurge_dask.runner.facts import Merge
 from runsurge_dask.runner.given import GivenRows, known_rows
-from runsurge_dask.runner.plain import ATOMIC
+from runsurge_dask.runner.kept import Part
+from runsurge_dask.runner.plain import ATOMIC, dump_plain
 from runsurge_dask.runner.records import read_chunk
 from runsurge_dask.runner.reductions import extreme
 from runsurge_dask.runner.sampling import check_on_sample
@@ -73,6 +74,8 @@ class Stage:
         self.seeded: bool = outer["seeded"]
         self.sees_decimals: bool = outer["sees_decimals"]
         self.is_divided: bool = outer["is_divided"]
+        self.scratch: str = outer["scratch"]
+        self.least_kept: int = outer["least_kept"]
         self._environment: bytes = outer["environment"]
         self._operations: list[tuple[SiteFacts, bytes]] = pickle.loads(outer["operations"])  # noqa: S301 - our own client made it
         enter_surroundings(self.surroundings)
@@ -225,6 +228,8 @@ def _run(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire
     if stage.is_growing:
         stage.load()
     items = load_items(items_blob) if items_blob else None
+    if "kept" in spec:
+        items = _rows_left(spec["kept"], items)
     if "sample" in spec:
         _check_sample(stage, spec, items)
     known = _known_objects(stage, spec, items)
@@ -249,9 +254,42 @@ def _run(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire
     if cached is None:
         raise Escape("too many objects in caches to tell whether results share them")
     known |= dict.fromkeys(cached)
+    if stage.scratch and not stage.with_identities and not stage.is_divided:
+        _leave_rows(stage, outputs, known)
     found = {"outputs": outputs, "journal": journal, "changed": changed}
     result = dump_results(found, known, with_identities=stage.with_identities)
     return {"status": "ok", "records": counter.count, "files": shadows.take()}, [result]
+
+
+def _rows_left(paths: list[str], sent: Any) -> list[Any]:
+    """Rows that chunks of another stage have left in files, and between them those that the driver had."""
+    lists = iter(sent)
+    return [row for path in paths for row in (Part(path, 0, 0).load() if path else next(lists))]
+
+
+def _leave_rows(stage: Stage, outputs: list[Any], known: Mapping[int, object]) -> None:
+    """Write rows of lists that nobody else reaches to files; `outputs` then says where they are."""
+    facts = stage.blocks[-1].facts
+    is_loop = facts.form == "for"
+    places = [n for n, fact in enumerate(facts.accumulators) if fact.local in facts.kept] if is_loop else [-1] if facts.kept else []
+    for n in places:
+        holder = outputs[-1]["parts"] if is_loop else outputs
+        rows = holder[n]
+        blob = dump_plain(rows, known) if rows else None
+        if blob is None or len(blob) < stage.least_kept:
+            continue
+        holder[n] = ()
+        if _are_apart(rows, outputs) and (path := shadows.leave(stage.scratch, blob)):
+            rows = path, len(rows), len(blob)
+        holder[n] = rows
+
+
+def _are_apart(rows: list[Any], others: list[Any]) -> bool:
+    """Whether rows are no objects that other results hold, too."""
+    if set(map(type, rows)) <= ATOMIC:
+        return True
+    own, foreign = reachable_mutables(rows), reachable_mutables(others)
+    return own is not None and foreign is not None and not own & foreign
 
 
 def _check_sample(stage: Stage, spec: Mapping[str, Any], items: Any) -> None:

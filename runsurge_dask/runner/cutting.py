@@ -17,6 +17,7 @@ from runsurge_dask.runner.codec import load_results
 from runsurge_dask.runner.commit import commit_files, drop_files
 from runsurge_dask.runner.escape import CannotShip, Escape
 from runsurge_dask.runner.files import OutputFiles, underlying_file
+from runsurge_dask.runner.kept import Part, kept_rows, settle
 from runsurge_dask.runner.packing import dump_items, pack_stage
 from runsurge_dask.runner.sources import Source, describe
 
@@ -36,6 +37,8 @@ SHIPPING_FACTOR = 4.0
 SAMPLE_ROWS = 24
 SAMPLE_SECONDS = 0.05
 """A sample is worked out three times over before the first chunk, which others wait for."""
+KEPT_SECONDS_PER_BYTE = 2e-8
+"""Assumed of rows that chunks have left: looking at plain values, or writing them as text, costs as much."""
 TOKEN = object()
 """What a generator gives its consumer in place of a record, when its own loop is ready to be cut."""
 
@@ -98,7 +101,7 @@ class Cutting:
             yield from self._stream_head(source)
             return
         assert source.resume is not None
-        if self.is_forced:
+        if self.is_forced or self._is_kept_and_worth_it():
             self.cut = source.first
             return
         records = source.resume(source.first)
@@ -114,6 +117,24 @@ class Cutting:
                     source.let_go()
                     yield from records
                 return
+
+    def _is_kept_and_worth_it(self) -> bool:
+        """Whether to read rows where chunks have left them, and not as written; they cannot be tried here without having them all."""
+        found = kept_rows(self.known_source.items)
+        if found is None:
+            return False
+        seconds = found.size * KEPT_SECONDS_PER_BYTE
+        if not self.runtime.is_worth_it(self.facts.site, seconds * (1 - 1 / self.runtime.options["workers"])):
+            return False
+        self.seconds_per_unit = seconds / len(found)
+        return True
+
+    @property
+    def is_through(self) -> bool:
+        """Whether chunks have done all there was."""
+        base = self.chain()[0]
+        source = base.known_source
+        return base.reached[0] == (source.end if source.is_file else source.size)
 
     def _stream_head(self, source: Source) -> Iterator[Any]:
         for item in source.generator:
@@ -189,6 +210,8 @@ class Cutting:
             self.runtime.tell({"op": "decline", "site": self.facts.site, "reason": refusal.reason})
         finally:
             self.runtime.busy = False
+            if base.source is not None and (found := kept_rows(base.source.items)) is not None:
+                found.is_read = False
         self.left = self.go_on_from(base.reached)
 
     def go_on_from(self, reached: tuple[int, int]) -> Iterator[Any]:
@@ -312,13 +335,13 @@ class Cutting:
     def _resolve(self, reference: Any) -> object:
         """The driver's own object behind a reference in a result."""
         _, position, path = reference
-        value = self.known_source.items[position]
+        value = settle(self.known_source.items)[position]
         for key in path:
             value = value[key]
         return value
 
     def _check_changes(self, changed: list[tuple[int, Any]]) -> None:
-        items = self.known_source.items
+        items = settle(self.known_source.items) if changed else ()
         if changed and len(set(map(id, items))) != len(items):
             raise Escape("it changes rows that stand in the data more than once")
 
@@ -342,13 +365,18 @@ class Cutting:
         if source.is_file:
             quote = source.csv_arguments["quotechar"] if source.csv_arguments and source.csv_arguments["quoting"] != 3 else None  # noqa: PLR2004 - csv.QUOTE_NONE
             return {**proposal, "path": source.path, "end": source.end, "quote": quote}
-        return {**proposal, "end": len(source.items)}
+        return {**proposal, "end": source.size}
 
     def _chunks(self, cuts: list[int], index: int, proposal: wire.Header) -> tuple[list[wire.Header], list[bytes]]:
         source = self.known_source
         specs: list[wire.Header] = []
         blobs: list[bytes] = []
         counts = proposal.get("counts")
+        found = None if source.is_file else kept_rows(source.items)
+        if found is not None:
+            found.is_read = True
+            bounds = found.bounds()
+            cuts = [min(bounds, key=lambda bound: abs(bound - cut)) for cut in cuts]
         for number, (start, end) in enumerate(itertools.pairwise(cuts)):
             spec: wire.Header = {"kind": source.kind, "start": start, "end": end, "index": index, "wraps": source.wraps}
             if source.is_file:
@@ -358,6 +386,11 @@ class Cutting:
                 }  # fmt: skip
                 blobs.append(b"")
                 index += counts[number] if counts else 0
+            elif found is not None:
+                pieces = list(found.pieces(start, end))
+                spec["kept"] = [piece.path if isinstance(piece, Part) else "" for piece in pieces]
+                blobs.append(dump_items(self.runtime, [piece for piece in pieces if not isinstance(piece, Part)]))
+                index += end - start
             else:
                 blobs.append(dump_items(self.runtime, source.items[start:end]))
                 index += end - start

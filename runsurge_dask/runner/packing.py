@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner.codec import HIDDEN, EnvironmentPickler
 from runsurge_dask.runner.escape import CannotShip
+from runsurge_dask.runner.kept import LEAST_BYTES, settle
 from runsurge_dask.runner.plain import as_pickled, dump_plain
 from runsurge_dask.runner.sharing import function_values, reachable_mutables
 from runsurge_dask.runner.sinks import SinkSet
@@ -74,7 +75,7 @@ def pack_stage(runtime: Runtime, source: Source, iterable: Any, operations: list
     environments: list[Mapping[str, Any]] = []
     data: list[Any] = []
     for operation in operations:
-        names = {name: real(operation.names[name]) for name in operation.facts.free if name in operation.names}
+        names = {name: settle(real(operation.names[name])) for name in operation.facts.free if name in operation.names}
         for name, value in names.items():
             if id(value) in grown and not grown[id(value)][1]:
                 raise CannotShip(f"`{name}` is another name for `{grown[id(value)][0]}`, which grows here")
@@ -95,6 +96,8 @@ def pack_stage(runtime: Runtime, source: Source, iterable: Any, operations: list
         "seeded": runtime.options["seeded"],
         "sees_decimals": runtime.options["sees_decimals"],
         "is_divided": bool(operations[-1].facts.given),
+        "scratch": runtime.options["scratch"],
+        "least_kept": 0 if runtime.options["chunks"] else LEAST_BYTES,
         "operations": pickle.dumps(parts),
         "environment": environment,
     }

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner.escape import Escape
+from runsurge_dask.runner.kept import joined
 from runsurge_dask.runner.tapes import Tape
 
 if TYPE_CHECKING:
@@ -39,13 +40,6 @@ def extreme(choose: Callable[..., Any], values: Any, key: Callable[[Any], Any] |
     """The largest or smallest value with its key, or nothing."""
     value = choose(values, default=NOTHING, key=key)
     return [] if value is NOTHING else [(value if key is None else key(value), value)]
-
-
-def _join_lists(parts: list[Any]) -> list[Any]:
-    whole: list[Any] = []
-    for part in parts:
-        whole.extend(part)
-    return whole
 
 
 def _join_by_update(kind: Callable[[], Any]) -> Callable[[list[Any]], Any]:
@@ -90,9 +84,9 @@ def _check_extreme(part: list[tuple[Any, Any]], before: list[Any]) -> None:
 REDUCTIONS: dict[str, Reduction] = {
     row.form: row
     for row in (
-        Reduction(form="list", finish=_join_lists),
-        Reduction(form="pool", finish=_join_lists),
-        Reduction(form="candidates", finish=_join_lists, is_chosen_again=True),
+        Reduction(form="list", finish=joined),
+        Reduction(form="pool", finish=joined),
+        Reduction(form="candidates", finish=joined, is_chosen_again=True),
         Reduction(form="set", finish=_join_by_update(set)),
         Reduction(form="dict", finish=_join_by_update(dict)),
         Reduction(form="Counter", finish=_join_by_update(Counter)),

@@ -27,7 +27,7 @@ import threading
 import types
 from typing import TYPE_CHECKING, Any
 
-from runsurge_dask.runner import wire
+from runsurge_dask.runner import kept, wire
 from runsurge_dask.runner.divided import DividedLoop
 from runsurge_dask.runner.expressions import Expression
 from runsurge_dask.runner.facts import Merge, SiteFacts
@@ -81,20 +81,22 @@ class Runtime:
     def loop(self, site: int, iterable: Any) -> Any:
         """Open the site of a `for` loop."""
         if self.is_closed(site) or not self.sites[site].code or (type(iterable) is enumerate and sys.getrefcount(iterable) > OURS):
-            return Uncut(iterable)
+            return Uncut(kept.settle(iterable))
         facts = self.sites[site]
-        return DividedLoop(self, facts, iterable) if facts.given or facts.divided else Loop(self, facts, iterable)
+        return DividedLoop(self, facts, kept.settle(iterable)) if facts.given or facts.divided else Loop(self, facts, iterable)
 
     def plain(self, iterable: Any) -> Any:
         """The iterable of a loop that is never cut, at the built-in speed."""
-        return iterable.fast_lines() if type(iterable) is SourceFile else iterable
+        return iterable.fast_lines() if type(iterable) is SourceFile else kept.settle(iterable)
 
     def comp(self, site: int, iterable: Any, as_written: Callable[[Any], Any], partial: Callable[[Any], Any] | None = None) -> Any:
         """A comprehension, or a call that consumes one; `partial` gives its value in the form in which parts are joined."""
         if self.is_closed(site) or not self.sites[site].code or (type(iterable) is enumerate and sys.getrefcount(iterable) > OURS):
-            return as_written(iterable)
+            return as_written(kept.settle(iterable))
         return Expression(self, self.sites[site], iterable, as_written, partial).evaluate()
 
+    settle = staticmethod(kept.settle)
+    count = staticmethod(kept.count)
     extreme = staticmethod(extreme)
     real = staticmethod(real)
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner.files import SourceFile
+from runsurge_dask.runner.kept import count, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -160,7 +161,7 @@ class Source:
     @property
     def size(self) -> int:
         """Records, or bytes where the number of records is not known."""
-        return self.end - self.start if self.is_file else len(self.items)
+        return self.end - self.start if self.is_file else count(self.items)
 
 
 _describers: list[Callable[[types.GeneratorType[Any, Any, Any]], Source | None]] = []
@@ -200,7 +201,7 @@ def _describe_items(items: Any, owner: Any) -> Source:
     source = Source("items", items=items)
 
     def resume(index: int) -> Any:
-        records = iter(owner)
+        records = iter(settle(owner))
         for _ in itertools.islice(records, index):
             pass
         return records
