@@ -98,6 +98,15 @@ class Stage:
         found = reachable_mutables(around.values(), with_identities=self.with_identities)
         self.mutables = None if found is None else found - set(self.stand_ins)
 
+    def require_unchanged(self) -> None:
+        """See that nothing around the chunk functions has changed.
+
+        Raises:
+            Escape: a row has left something for the next.
+        """
+        if self.take_digest() != self.digest:
+            raise Escape(CARRIES)
+
     def take_digest(self) -> bytes:
         """A fingerprint of everything around the chunk functions that could carry state."""
         if not self.watched:
@@ -244,8 +253,7 @@ def _run(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire
         raise Escape("it draws from a random generator that the script seeds")
     if stage.sees_decimals and decimal_state() != decimals:
         raise Escape("it changes the context of decimal arithmetic")
-    if stage.take_digest() != stage.digest:
-        raise Escape(CARRIES)
+    stage.require_unchanged()
     changed = rows.changes(spec["start"])
     journal = Journal.current.take()
     if stage.is_divided and (journal or shadows.has_written()):
@@ -300,12 +308,13 @@ def _check_sample(stage: Stage, spec: Mapping[str, Any], items: Any) -> None:
     """
 
     def run(start: int, rows: list[Any]) -> tuple[list[Any], list[Any]]:
+        shadows.drop()
+        shadows.begin()
         stage.load()
         position = spec["index"] + start
         starts = [block.fresh_starts(position) for block in stage.blocks]
         outputs = _call(stage, {**spec, "index": position}, iter(rows))
-        if stage.take_digest() != stage.digest:
-            raise Escape(CARRIES)
+        stage.require_unchanged()
         return outputs, starts
 
     decimals = decimal_state() if stage.sees_decimals else ""

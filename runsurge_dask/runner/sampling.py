@@ -73,9 +73,14 @@ def _joined(facts: Sequence[SiteFacts], answers: list[tuple[Outputs, Outputs]]) 
     return [
         _joined_loop(each, [outputs[n] for outputs, _ in answers], dict(answers[0][1][n]))
         if each.form == "for"
-        else REDUCTIONS[each.form].finish([outputs[n] for outputs, _ in answers])
+        else _joined_values(each.form, [outputs[n] for outputs, _ in answers])
         for n, each in enumerate(facts)
     ]
+
+
+def _joined_values(form: str, parts: list[Any]) -> Any:
+    """The value of an expression; nothing where it is chosen once more from what its parts have chosen."""
+    return None if REDUCTIONS[form].is_chosen_again else REDUCTIONS[form].finish(parts)
 
 
 def _joined_loop(facts: SiteFacts, outputs: list[dict[str, Any]], starts: dict[str, Any]) -> dict[str, Any]:
