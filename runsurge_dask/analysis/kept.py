@@ -39,7 +39,6 @@ _OWN_METHODS = frozenset({"append", "extend", "insert", "sort", "reverse", "inde
 def followed_names(scope: ast.Module | ast.FunctionDef) -> frozenset[str]:
     """Names of lists that can be reached in this scope by this name only."""
     body = scope.body
-    made: set[str] = set()
     candidates = {name for statement in _statements(body) for name in _made_list(statement)}
     if not candidates:
         return frozenset()
@@ -47,6 +46,7 @@ def followed_names(scope: ast.Module | ast.FunctionDef) -> frozenset[str]:
     others = {name for statement in _statements(body) if not _made_list(statement) for name in _bound_here(statement)}
     made -= others
     made -= {name for loop in walk(scope) if isinstance(loop, ast.For) for name in _names_in(loop.iter) & _grown_in(loop.body)}
+    made = {name for name in made if _is_surely_bound(name, body)}
     if isinstance(scope, ast.FunctionDef):
         made -= {each.arg for each in walk(scope.args) if isinstance(each, ast.arg)}
     harmless = {id(name) for node in walk(scope) for name in _looked_at(node)}
@@ -74,6 +74,27 @@ def _made_list(statement: ast.stmt) -> list[str]:
 def made_by_comprehension(statement: ast.stmt) -> str:
     """The name of a list that a statement makes of a comprehension; empty for any other statement."""
     return _made_list(statement)[0] if _made_list(statement) and isinstance(statement.value, ast.ListComp) else ""  # type: ignore[attr-defined]
+
+
+def _is_surely_bound(name: str, body: list[ast.stmt]) -> bool:
+    """Whether a list is made in a suite before anything else in the scope mentions it, so that it may be asked for anywhere else."""
+    mentions = _mentions(name, body)
+    suites = [body, *(suite for statement in _statements(body) for suite in _suites(statement))]
+    for suite in suites:
+        first = next((n for n, statement in enumerate(suite) if _made_list(statement) == [name]), None)
+        if first is not None and _mentions(name, suite[first:]) == mentions:
+            return True
+    return False
+
+
+def _mentions(name: str, body: Iterable[ast.AST]) -> int:
+    return sum(isinstance(node, ast.Name) and node.id == name for statement in body for node in walk(statement))
+
+
+def _suites(statement: ast.stmt) -> list[list[ast.stmt]]:
+    inner = [getattr(statement, each, None) for each in ("body", "orelse", "finalbody")]
+    parts = [part.body for part in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ()))]
+    return [suite for suite in (*inner, *parts) if isinstance(suite, list)]
 
 
 def _bound_here(statement: ast.stmt) -> set[str]:
@@ -164,7 +185,8 @@ def needed_within(loop: ast.For | ast.While, names: Collection[str]) -> set[str]
         free |= {id(each) for part in parts for node in walk(part) for each in _only_looked_through(node)}
         used |= {n.id for part in parts for n in walk(part) if isinstance(n, ast.Name) and id(n) not in free}
     loops = [node for node in statements if isinstance(node, ast.For)]
-    return (used & set(names)) - {name for each in loops for name in _grown_in(each.body)}
+    made = {name for statement in statements for name in _made_list(statement)}
+    return (used & set(names)) - made - {name for each in loops for name in _grown_in(each.body)}
 
 
 def _only_looked_through(node: ast.AST) -> list[ast.expr]:

@@ -92,6 +92,7 @@ class _Rewriter(ast.NodeTransformer):
         self.settled = before
         first |= {name for each in written for name in needing(each, self.followed - before)}
         hoisted, self.hoisted = self.hoisted, outer
+        first |= {n.id for each in hoisted for n in walk(each) if isinstance(n, ast.Name)} & (self.followed - before)
         return [*(_settling(name, statement) for name in sorted(first)), *hoisted, *written]
 
     def statement(self, node: ast.stmt) -> list[ast.stmt]:  # noqa: C901 - one branch a statement form
