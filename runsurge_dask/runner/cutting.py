@@ -35,7 +35,7 @@ SHIPPING_SAMPLE = 64
 SHIPPING_FACTOR = 4.0
 """Values are written, read, compared for changes and written again: each about as long as writing them once."""
 SAMPLE_ROWS = 24
-SAMPLE_SECONDS = 0.05
+SAMPLE_SECONDS = 0.02
 """A sample is worked out three times over before the first chunk, which others wait for."""
 KEPT_SECONDS_PER_BYTE = 2e-8
 """Assumed of rows that chunks have left: looking at plain values, or writing them as text, costs as much."""
