@@ -83,7 +83,7 @@ def _reasons(outcome: Outcome) -> Iterator[str]:
     if left:
         yield "not cut:"
     for decision in left[:MOST_REASONS]:
-        yield f"  line {decision.line}: {decision.kind}: {one_line(decision.reason)}"
+        yield f"  line {decision.line}: {decision.kind}: {one_line(decision.note or decision.reason)}"
     if len(left) > MOST_REASONS:
         yield f"  and {len(left) - MOST_REASONS} more: --report FILE tells all"
 

@@ -126,8 +126,23 @@ def _key_compared(growth: Growth, old: ast.expr, value: ast.expr, stored: ast.ex
         def visit(self, node: ast.AST) -> Any:
             return copied(stored) if growth.is_mention(node) else super().generic_visit(node)
 
-    put = Put().visit(copied(old))
+    put = _Looking().visit(Put().visit(copied(old)))
     return ast.unparse(old) if ast.dump(as_load(put)) == ast.dump(as_load(value)) else None
+
+
+class _Looking(ast.NodeTransformer):
+    """`(v, name)[0]` is `v`, and `{"loss": v, "at": x}["loss"]` is."""
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        self.generic_visit(node)
+        match node:
+            case ast.Subscript(value=ast.Tuple(elts=items) | ast.List(elts=items), slice=ast.Constant(value=int(place))):
+                is_there = place < len(items) and not any(isinstance(each, ast.Starred) for each in items)
+                return items[place] if is_there else node
+            case ast.Subscript(value=ast.Dict(keys=keys, values=values), slice=ast.Constant(value=wanted)):
+                found = [v for k, v in zip(keys, values, strict=True) if isinstance(k, ast.Constant) and k.value == wanted]
+                return found[0] if len(found) == 1 and all(isinstance(k, ast.Constant) for k in keys) else node
+        return node
 
 
 def _plain_assigns(body: list[ast.stmt]) -> Iterator[tuple[ast.expr, ast.expr]]:

@@ -74,6 +74,7 @@ class Stage:
         self.seeded: bool = outer["seeded"]
         self.sees_decimals: bool = outer["sees_decimals"]
         self.is_divided: bool = outer["is_divided"]
+        self.shares: bool = outer["shares"]
         self.scratch: str = outer["scratch"]
         self.least_kept: int = outer["least_kept"]
         self._environment: bytes = outer["environment"]
@@ -139,15 +140,15 @@ class Block:
         exec(marshal.loads(self.facts.code), namespace)  # noqa: S102, S302 - the script's own code, in the process made for it
         self.function: Callable[..., Any] = namespace["__rs_chunk__"]
 
-    def fresh_starts(self, index: int) -> dict[str, Any]:
-        """What the accumulators of one chunk start from."""
+    def fresh_starts(self, index: int, *, is_own: bool = False) -> dict[str, Any]:
+        """What the accumulators of one chunk start from; `is_own`: none of them is what functions make grow, too."""
         values = EnvironmentUnpickler(io.BytesIO(self.starts_blob), {}).load()
         starts = {}
         for fact in self.facts.accumulators:
             start = values[fact.local]
             if fact.merge is Merge.COUNT:
                 start += fact.step * index
-            starts[fact.local] = self.starts[fact.local] if fact.is_shared else build_start(fact, start)
+            starts[fact.local] = self.starts[fact.local] if fact.is_shared and not is_own else build_start(fact, start)
         return starts
 
     def run(self, records: Any, index: int) -> Any:
@@ -255,6 +256,8 @@ def _run(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire
         raise Escape("it changes the context of decimal arithmetic")
     stage.require_unchanged()
     changed = rows.changes(spec["start"])
+    if changed and stage.shares:
+        raise Escape("it changes rows that the values around it hold, too")
     journal = Journal.current.take()
     if stage.is_divided and (journal or shadows.has_written()):
         raise Escape("it writes, and the code that runs as written beside it must come first")
@@ -312,7 +315,7 @@ def _check_sample(stage: Stage, spec: Mapping[str, Any], items: Any) -> None:
         shadows.begin()
         stage.load()
         position = spec["index"] + start
-        starts = [block.fresh_starts(position) for block in stage.blocks]
+        starts = [block.fresh_starts(position, is_own=True) for block in stage.blocks]
         outputs = _call(stage, {**spec, "index": position}, iter(rows))
         stage.require_unchanged()
         return outputs, starts

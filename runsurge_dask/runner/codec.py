@@ -141,7 +141,8 @@ class ResultPickler(cloudpickle.Pickler):  # type: ignore[misc]
         if _pickles_in_its_own_way(type(obj)) or holds_text_of_its_module(obj):
             raise Escape("a result says itself what of it is copied")
         reduced = super().reducer_override(obj)
-        if isinstance(obj, types.FunctionType | type) and reduced is not NotImplemented:
+        is_own = isinstance(obj, types.FunctionType) or (isinstance(obj, type) and not is_library_class(obj))
+        if is_own and reduced is not NotImplemented:
             raise Escape("a result holds a function or class of the script")
         return reduced
 

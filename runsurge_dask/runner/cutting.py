@@ -6,6 +6,7 @@ that one run as one task per chunk. Each is an `Operation` here, innermost first
 
 from __future__ import annotations
 
+import functools
 import itertools
 import sys
 import time
@@ -17,6 +18,7 @@ from runsurge_dask.runner.codec import load_results
 from runsurge_dask.runner.commit import commit_files, drop_files
 from runsurge_dask.runner.escape import CannotShip, Escape
 from runsurge_dask.runner.files import OutputFiles, underlying_file
+from runsurge_dask.runner.given import Change, are_apart, change, inner_value
 from runsurge_dask.runner.kept import Part, kept_rows, settle
 from runsurge_dask.runner.packing import dump_items, pack_stage
 from runsurge_dask.runner.sources import Source, describe
@@ -302,7 +304,8 @@ class Cutting:
         if answer["status"] != "ok":
             raise Escape(answer["reason"])
         read, facts = set(answer["files"]["read"]), operations[-1].facts
-        may_be_written = facts.given and ((facts.makes_files and read - {self.known_source.path}) or OutputFiles.current.has(read))
+        own = {self.known_source.path}
+        may_be_written = facts.given and facts.makes_files and (read - own or OutputFiles.current.has(read))
         if written & read or may_be_written or any(path in read for path, _ in OutputFiles.current.paths()):
             raise Escape("it reads a file that an earlier row wrote, or may write")
         try:
@@ -337,23 +340,23 @@ class Cutting:
         _, position, path = reference
         value = settle(self.known_source.items)[position]
         for key in path:
-            value = value[key]
+            value = inner_value(value, key)
         return value
 
-    def _check_changes(self, changed: list[tuple[int, Any]]) -> None:
-        items = settle(self.known_source.items) if changed else ()
-        if changed and len(set(map(id, items))) != len(items):
+    def _check_changes(self, changed: list[Change]) -> None:
+        if changed and not self.are_apart:
             raise Escape("it changes rows that stand in the data more than once")
 
-    def _change_items(self, changed: list[tuple[int, Any]]) -> None:
+    @functools.cached_property
+    def are_apart(self) -> bool:
+        """Whether no two rows hold the same object."""
+        return are_apart(settle(self.known_source.items))
+
+    def _change_items(self, changed: list[Change]) -> None:
         """Do to the driver's rows what the chunk did to its copies of them."""
-        for position, content in changed:
-            item = self.known_source.items[position]
-            if type(item) is dict:
-                item.clear()
-                item.update(content)
-            else:
-                item[:] = content
+        found = [self._resolve(("item", position, path)) for position, path, _ in changed]
+        for value, (_, _, content) in zip(found, changed, strict=True):
+            change(value, content)
 
     def _proposal(self, site: int, first: int, *, needs_index: bool) -> wire.Header:
         source = self.known_source

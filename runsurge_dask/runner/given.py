@@ -1,20 +1,25 @@
 """The rows that a chunk was given: what of them do its results hold, and what of them has it changed?
 
-Rows that are plain lists or dictionaries of plain values may change: the driver does the same to its own. All others must be
-after the chunk what they were before.
+Lists, dictionaries and plain objects of the script's in rows may change: the driver does the same to its own. All else must be
+after the chunk what it was before.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import types
+import weakref
 from typing import Any
 
-from runsurge_dask.runner.codec import EnvironmentPickler, is_array_like
+from runsurge_dask.runner.codec import EnvironmentPickler, is_array_like, is_library_class
 from runsurge_dask.runner.escape import Escape
 from runsurge_dask.runner.plain import ATOMIC, as_pickled, dump_plain
-from runsurge_dask.runner.sharing import bases_of, has_identity, reachable_mutables
+from runsurge_dask.runner.sharing import FIXED_VALUES, bases_of, has_identity, reachable_mutables
 from runsurge_dask.runner.sinks import SinkSet
+
+Change = tuple[int, tuple[Any, ...], Any]
+"""The position of a row, the way to what was changed in it, and its new content."""
 
 
 class GivenRows:
@@ -22,41 +27,106 @@ class GivenRows:
 
     def __init__(self, items: Any) -> None:
         self._items = items
-        self._copies = _flat_rows(items)
-        self._fingerprint = b"" if self._copies is not None or _cannot_change(items) else fingerprint(items)
+        self._contents = [] if items is None or type(items) is range else _contents_of(items)
+        self._fingerprint = b"" if self._contents is not None else fingerprint(items)
 
-    def changes(self, start: int) -> list[tuple[int, Any]]:
-        """Rows that were changed since, as (position, new content); the first of them stands at `start`.
+    def changes(self, start: int) -> list[Change]:
+        """What was changed since; the first row stands at `start`.
 
         Raises:
             Escape: rows were changed that the driver could not change alike.
         """
-        if self._copies is not None:
-            pairs = zip(self._copies, self._items, strict=True)
-            return [(start + n, new.copy()) for n, (old, new) in enumerate(pairs) if not _is_same_row(old, new)]
-        if self._fingerprint and fingerprint(self._items) != self._fingerprint:
-            raise Escape("it changes the rows it is given")
-        return []
+        if self._contents is None:
+            if fingerprint(self._items) != self._fingerprint:
+                raise Escape("it changes the rows it is given")
+            return []
+        found: list[Change] = []
+        for position, path, value, kind, old in self._contents:
+            new = content_of(value)
+            if type(value) is not kind or new is None:
+                raise Escape("it changes the rows it is given")
+            if not _is_same(old, new):
+                found.append((start + position, path, new.copy()))
+        return found
 
 
-def _cannot_change(items: Any) -> bool:
-    if items is None or type(items) is range:
-        return True
-    if not isinstance(items, list | tuple):
+def content_of(value: Any) -> Any:
+    """What a list, a dictionary or a plain object of the script's holds; None for anything else."""
+    kind = type(value)
+    if kind is dict or kind is list:
+        return value
+    return vars(value) if _is_plain_class(kind) else None
+
+
+def change(value: Any, content: Any) -> None:
+    """Let it hold this instead."""
+    held = content_of(value)
+    if type(held) is list:
+        held[:] = content
+    else:
+        held.clear()
+        held.update(content)
+
+
+def inner_value(value: Any, key: Any) -> Any:
+    """One step of the way into a row."""
+    return value[key] if type(value) in {dict, list, tuple} else vars(value)[key]
+
+
+def _is_plain_class(kind: type) -> bool:
+    """Whether objects of a class are what their attributes are, and nothing sees those change."""
+    known = _plain_classes.get(kind)
+    if known is None:
+        known = _plain_classes[kind] = kind is types.SimpleNamespace or _has_no_own_ways(kind)
+    return known
+
+
+_plain_classes: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
+
+
+def _has_no_own_ways(kind: type) -> bool:
+    if not kind.__dictoffset__ or any(map(is_library_class, kind.__mro__[:-1])):
         return False
-    return all(type(item) in ATOMIC or (type(item) is tuple and set(map(type, item)) <= ATOMIC) for item in items)
+    return _OWN_WAYS.isdisjoint(name for base in kind.__mro__[:-1] for name in vars(base))
 
 
-def _flat_rows(items: Any) -> list[Any] | None:
-    """Copies of rows that are plain lists or dictionaries of plain values; None where they are anything else."""
-    if not isinstance(items, list) or not items or not {type(item) for item in items} <= {dict, list}:
+_OWN_WAYS = frozenset({"__setattr__", "__getattribute__", "__delattr__", "__slots__"})
+
+
+def are_apart(items: Any) -> bool:
+    """Whether everything in rows that can change is reached in one way only."""
+    return _contents_of(items) is not None
+
+
+def _contents_of(items: Any) -> list[tuple[int, tuple[Any, ...], Any, type, Any]] | None:
+    """Everything in rows that can change, with a copy of what it holds; None where rows hold anything else."""
+    if not isinstance(items, list | tuple):
         return None
-    if all(set(map(type, item.values() if type(item) is dict else item)) <= ATOMIC for item in items):
-        return [item.copy() for item in items]
-    return None
+    if set(map(type, items)) <= ATOMIC:
+        return []
+    found: list[tuple[int, tuple[Any, ...], Any, type, Any]] = []
+    seen: set[int] = set()
+    for position, item in enumerate(items):
+        waiting: list[tuple[Any, tuple[Any, ...]]] = [(item, ())]
+        while waiting:
+            value, path = waiting.pop()
+            kind = type(value)
+            if kind in ATOMIC or isinstance(value, FIXED_VALUES):
+                continue
+            content = value if kind is tuple else content_of(value)
+            if content is None or (id(value) in seen and kind is not tuple):
+                return None
+            seen.add(id(value))
+            if kind is not tuple:
+                found.append((position, path, value, kind, content.copy()))
+            if set(map(type, content.values() if isinstance(content, dict) else content)) <= ATOMIC:
+                continue
+            inner = content.items() if isinstance(content, dict) else enumerate(content)
+            waiting.extend((each, (*path, key)) for key, each in inner if type(each) not in ATOMIC)
+    return found
 
 
-def _is_same_row(old: Any, new: Any) -> bool:
+def _is_same(old: Any, new: Any) -> bool:
     if len(old) != len(new):
         return False
     if type(old) is dict:
@@ -108,8 +178,9 @@ def _know(item: Any, position: int, path: tuple[Any, ...], known: dict[int, obje
     inner: list[tuple[Any, Any]] = []
     if kind in {list, tuple}:
         inner = list(enumerate(item)) if with_identities or not set(map(type, item)) <= ATOMIC else []
-    elif kind is dict:
-        inner = list(item.items()) if with_identities or not set(map(type, item.values())) <= ATOMIC else []
+    elif kind is dict or _is_plain_class(kind):
+        held = content_of(item)
+        inner = list(held.items()) if with_identities or not set(map(type, held.values())) <= ATOMIC else []
     elif kind not in ATOMIC and not is_array_like(item):
         below = reachable_mutables([item], with_identities=with_identities)
         if below is None:

@@ -90,8 +90,11 @@ def pack_stage(runtime: Runtime, source: Source, iterable: Any, operations: list
     _refuse_other_ways(data, set(grown), named)
     environment = dump(runtime, environments, sinks, {**stand_ins, **refused})
     compares = any(operation.facts.compares_identity for operation in operations)
-    _refuse_common_objects(source, iterable, data, set(grown), with_identities=compares)
+    shares = _have_common_objects(source, iterable, data, set(grown), with_identities=compares)
+    if shares and operations[-1].facts.given:
+        raise CannotShip("its rows share a mutable object with the values around it, which the rest of the loop may change")
     outer = {
+        "shares": shares,
         "surroundings": surroundings(),
         "seeded": runtime.options["seeded"],
         "sees_decimals": runtime.options["sees_decimals"],
@@ -125,22 +128,27 @@ def _refuse_other_ways(data: list[Any], grown: set[int], shared: set[int]) -> No
         raise CannotShip("a value that grows here can be reached in another way, too")
 
 
-def _refuse_common_objects(source: Source, iterable: Any, data: list[Any], grown: set[int], *, with_identities: bool) -> None:
-    """Rows and the values around the block must have no mutable object in common: their copies would not."""
+def _have_common_objects(source: Source, iterable: Any, data: list[Any], grown: set[int], *, with_identities: bool) -> bool:
+    """Whether rows and the values around the block have a mutable object in common: their copies will not, so nobody may change it.
+
+    Raises:
+        CannotShip: it would show.
+    """
     if grown and _holds(iterable, grown, depth=4):
         raise CannotShip("it grows what it iterates over")
     if source.is_file or type(source.items) is range:
-        return
+        return False
     if with_identities and any(value is source.items for value in data):
         raise CannotShip("it asks whether values are the same object, and its rows would be two")
     around = reachable_mutables(data, skipped=source.items, with_identities=with_identities)
     if around is None:
         raise CannotShip("too many objects around it to tell whether rows share them")
     if not around and not grown:
-        return
+        return False
     own = reachable_mutables(source.items, with_identities=with_identities)
-    if own is None or own & (around | grown):
+    if own is None or own & grown or (with_identities and own & around):
         raise CannotShip("its rows share a mutable object with the values around it")
+    return bool(own & around)
 
 
 def _holds(iterable: Any, wanted: set[int], *, depth: int) -> bool:

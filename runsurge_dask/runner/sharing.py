@@ -23,10 +23,10 @@ _FROZEN = frozenset({
     types.MappingProxyType, types.GetSetDescriptorType, types.MemberDescriptorType, types.MethodDescriptorType,
     types.WrapperDescriptorType, property, types.CodeType
 })
-_FIXED_VALUES = (re.Pattern, dt.date, dt.time, dt.timedelta, dt.tzinfo, decimal.Decimal, fractions.Fraction, PurePath)
+FIXED_VALUES = (re.Pattern, dt.date, dt.time, dt.timedelta, dt.tzinfo, decimal.Decimal, fractions.Fraction, PurePath)
 _FIXED = (
     tuple, frozenset, types.FunctionType, types.CellType, type, types.MethodType, functools.partial, functools._lru_cache_wrapper,  # noqa: SLF001
-    *_FIXED_VALUES
+    *FIXED_VALUES
 )  # fmt: skip
 """What cannot be changed itself, whatever it holds."""
 _REACHABLE_LIMIT = 200_000
@@ -67,7 +67,7 @@ def reachable_mutables(  # noqa: C901 - one walk, with the kinds of objects it m
             continue
         if isinstance(obj, types.FunctionType) and goes_by_name(obj):
             continue
-        is_told_apart = (kind is types.FunctionType and not is_called) or (with_identities and isinstance(obj, (tuple, *_FIXED_VALUES)))
+        is_told_apart = (kind is types.FunctionType and not is_called) or (with_identities and isinstance(obj, (tuple, *FIXED_VALUES)))
         if not isinstance(obj, _FIXED) or is_told_apart:
             found.add(id(obj))
         for inner in _inner_values(obj):

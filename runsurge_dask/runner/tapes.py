@@ -95,6 +95,8 @@ class Stores:
     def __setitem__(self, key: Any, value: Any) -> None:
         if self._length is not None and type(key) is int and not -self._length <= key < self._length:
             raise Escape("a store outside the list")
+        if type(key) is slice or (type(key) is tuple and any(type(each) is slice for each in key)):
+            raise Escape("a store into a range of items")
         hash(key)
         self.log.append(((*self._above, key), value))
         if self._base is not None:
