@@ -7,7 +7,6 @@ that one run as one task per chunk. Each is an `Operation` here, innermost first
 from __future__ import annotations
 
 import functools
-import itertools
 import sys
 import time
 from dataclasses import dataclass, field
@@ -19,9 +18,10 @@ from runsurge_dask.runner.commit import commit_files, drop_files
 from runsurge_dask.runner.escape import CannotShip, Escape
 from runsurge_dask.runner.files import OutputFiles, underlying_file
 from runsurge_dask.runner.given import Change, are_apart, change, inner_value
-from runsurge_dask.runner.kept import Part, kept_rows, settle
+from runsurge_dask.runner.kept import kept_rows, settle
 from runsurge_dask.runner.packing import dump_items, pack_stage
 from runsurge_dask.runner.sources import Source, describe
+from runsurge_dask.runner.specs import chunks_of, proposal_of
 
 if TYPE_CHECKING:
     import socket
@@ -235,11 +235,11 @@ class Cutting:
             stream.flush()
         needs_index = any(o.facts.is_indexed for o in operations) or bool(self.known_source.wraps)
         first, index = self.reached
-        proposal, _ = runtime.ask(self._proposal(facts.site, first, needs_index=needs_index))
+        about = {"seconds_per_unit": self.seconds_per_unit, "needs_index": needs_index, "is_asked_for": self.is_asked_for}
+        proposal, _ = runtime.ask(proposal_of(self.known_source, first, site=facts.site, **about))
         if "cuts" not in proposal:
             return
-        cuts: list[int] = proposal["cuts"]
-        specs, blobs = self._chunks(cuts, index, proposal)
+        specs, blobs = chunks_of(runtime, self.known_source, index, proposal)
         rows = self._sample_rows()
         if rows and facts.site not in runtime.sampled:
             specs[0]["sample"] = rows
@@ -357,48 +357,6 @@ class Cutting:
         found = [self._resolve(("item", position, path)) for position, path, _ in changed]
         for value, (_, _, content) in zip(found, changed, strict=True):
             change(value, content)
-
-    def _proposal(self, site: int, first: int, *, needs_index: bool) -> wire.Header:
-        source = self.known_source
-        proposal: wire.Header = {
-            "op": "propose", "site": site, "source": source.kind, "start": first,
-            "seconds_per_unit": self.seconds_per_unit, "needs_index": needs_index,
-            "is_asked_for": self.is_asked_for,
-        }  # fmt: skip
-        if source.is_file:
-            quote = source.csv_arguments["quotechar"] if source.csv_arguments and source.csv_arguments["quoting"] != 3 else None  # noqa: PLR2004 - csv.QUOTE_NONE
-            return {**proposal, "path": source.path, "end": source.end, "quote": quote}
-        return {**proposal, "end": source.size}
-
-    def _chunks(self, cuts: list[int], index: int, proposal: wire.Header) -> tuple[list[wire.Header], list[bytes]]:
-        source = self.known_source
-        specs: list[wire.Header] = []
-        blobs: list[bytes] = []
-        counts = proposal.get("counts")
-        found = None if source.is_file else kept_rows(source.items)
-        if found is not None:
-            found.is_read = True
-            bounds = found.bounds()
-            cuts = [min(bounds, key=lambda bound: abs(bound - cut)) for cut in cuts]
-        for number, (start, end) in enumerate(itertools.pairwise(cuts)):
-            spec: wire.Header = {"kind": source.kind, "start": start, "end": end, "index": index, "wraps": source.wraps}
-            if source.is_file:
-                spec |= {
-                    "path": source.path, "encoding": source.encoding, "errors": source.errors, "newline": source.newline,
-                    "csv": source.csv_arguments, "fields": source.fields, "rest": source.rest,
-                }  # fmt: skip
-                blobs.append(b"")
-                index += counts[number] if counts else 0
-            elif found is not None:
-                pieces = list(found.pieces(start, end))
-                spec["kept"] = [piece.path if isinstance(piece, Part) else "" for piece in pieces]
-                blobs.append(dump_items(self.runtime, [piece for piece in pieces if not isinstance(piece, Part)]))
-                index += end - start
-            else:
-                blobs.append(dump_items(self.runtime, source.items[start:end]))
-                index += end - start
-            specs.append(spec)
-        return specs, blobs
 
 
 def abandon(channel: socket.socket) -> None:
