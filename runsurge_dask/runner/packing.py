@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from runsurge_dask.runner.codec import HIDDEN, EnvironmentPickler
 from runsurge_dask.runner.escape import CannotShip
 from runsurge_dask.runner.kept import LEAST_BYTES, settle
-from runsurge_dask.runner.plain import as_pickled, dump_plain
+from runsurge_dask.runner.plain import ATOMIC, as_pickled, dump_plain
 from runsurge_dask.runner.sharing import function_values, reachable_mutables
 from runsurge_dask.runner.sinks import SinkSet
 from runsurge_dask.runner.standins import real
@@ -138,17 +138,37 @@ def _have_common_objects(source: Source, iterable: Any, data: list[Any], grown: 
         raise CannotShip("it grows what it iterates over")
     if source.is_file or type(source.items) is range:
         return False
-    if with_identities and any(value is source.items for value in data):
+    is_held = any(value is source.items for value in data)
+    if with_identities and is_held:
         raise CannotShip("it asks whether values are the same object, and its rows would be two")
     around = reachable_mutables(data, skipped=source.items, with_identities=with_identities)
     if around is None:
         raise CannotShip("too many objects around it to tell whether rows share them")
-    if not around and not grown:
+    if not around and not grown and not is_held:
         return False
     own = reachable_mutables(source.items, with_identities=with_identities)
-    if own is None or own & grown or (with_identities and own & around):
-        raise CannotShip("its rows share a mutable object with the values around it")
-    return bool(own & around)
+    common = set() if own is None else own if is_held else own & around
+    if own is None or own & grown or (common and (with_identities or _are_told_apart(source.items, common))):
+        raise CannotShip("its rows share an object with the values around it, and may tell it from a copy")
+    return bool(common)
+
+
+def _are_told_apart(items: Any, among: set[int]) -> bool:
+    """Whether rows hold one of these objects, such as a function, that is equal to nothing but itself: copies of it would not be."""
+    waiting, seen = [items], set[int]()
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen or type(value) in ATOMIC or isinstance(value, types.ModuleType | type):
+            continue
+        seen.add(id(value))
+        if id(value) in among and type(value).__eq__ is _IDENTITY:
+            return True
+        if not isinstance(value, types.FunctionType):
+            waiting.extend(gc.get_referents(value))
+    return False
+
+
+_IDENTITY: Any = object.__eq__
 
 
 def _holds(iterable: Any, wanted: set[int], *, depth: int) -> bool:
