@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from runsurge_dask.runner.arrays.room import Room
-FORCED_TURNS = 40
+FORCED_TURNS = 12
 """With a forced chunk count, how often one site is cut before it is left alone."""
 OURS = 2
 """References to an iterable that nobody but a site holds; an `enumerate` that the script holds, too, must count on for it."""
