@@ -70,7 +70,7 @@ def _prove_loop(loop: ast.For, scope: Scope) -> Verdict:
         accumulators.append(Accumulator(place="", local="__rs_yields", merge=Merge.YIELD))
     free = read_names(body) - others - names
     live = scope.live_names(others - payload, loop)
-    return Verdict(*_kind(loop, accumulators), accumulators, live, free, _halo(loop))
+    return Verdict(*_kind(loop, accumulators), accumulators, live, free)
 
 
 def _explain(place: tuple[str, ...], loop: ast.For, scope: Scope, more: list[ast.stmt] | None = None) -> Accumulator | Growth:
@@ -117,31 +117,21 @@ def _kind(loop: ast.For, accumulators: list[Accumulator]) -> tuple[SplitKind, st
     elif merges - {Merge.APPEND, Merge.STORE, Merge.YIELD, Merge.COUNT}:
         kind = SplitKind.REDUCE
     else:
-        kind = SplitKind.HALO if _halo(loop) else SplitKind.ROWS
+        kind = SplitKind.HALO if _looks_at_neighbours(loop) else SplitKind.ROWS
     return kind, words or "each row stands alone"
 
 
-def _halo(loop: ast.For) -> tuple[tuple[str, int, int], ...]:
-    """Lists that the body reads only at the loop's index plus or minus constants."""
-    if not isinstance(loop.target, ast.Name):
-        return ()
-    index = loop.target.id
-    reach: dict[str, set[int]] = {}
+def _looks_at_neighbours(loop: ast.For) -> bool:
+    """Whether the body reads a list at the loop's index plus or minus a constant."""
     for node in (n for statement in loop.body for n in walk(statement)):
-        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and isinstance(node.ctx, ast.Load):
-            offset = _offset(node.slice, index)
-            if offset is not None:
-                reach.setdefault(node.value.id, set()).add(offset)
-    return tuple((name, min(found), max(found)) for name, found in sorted(reach.items()) if found - {0})
-
-
-def _offset(key: ast.expr, index: str) -> int | None:
-    match key:
-        case ast.Name(id=name) if name == index:
-            return 0
-        case ast.BinOp(left=ast.Name(id=name), op=ast.Add() | ast.Sub() as op, right=ast.Constant(value=int(step))) if name == index:
-            return step if isinstance(op, ast.Add) else -step
-    return None
+        match node:
+            case ast.Subscript(
+                value=ast.Name(),
+                slice=ast.BinOp(left=ast.Name(id=name), op=ast.Add() | ast.Sub(), right=ast.Constant(value=int(step))),
+                ctx=ast.Load(),
+            ) if step and isinstance(loop.target, ast.Name) and name == loop.target.id:
+                return True
+    return False
 
 
 def _yields(body: list[ast.stmt]) -> bool:
@@ -176,7 +166,6 @@ def facts_of_loop(number: int, loop: ast.For, scope: Scope) -> tuple[SiteFacts, 
         assigned=tuple(sorted(verdict.assigned)),
         accumulators=tuple(verdict.accumulators),
         is_indexed=any(a.merge is Merge.COUNT for a in verdict.accumulators),
-        halo=verdict.halo,
         compares_identity=compares,
         divided=divided,
     ), fission

@@ -20,7 +20,6 @@ class Verdict:
     accumulators: list[Accumulator] = field(default_factory=list)
     assigned: set[str] = field(default_factory=set)
     free: set[str] = field(default_factory=set)
-    halo: tuple[tuple[str, int, int], ...] = ()
 
 
 class Carried(Exception):  # noqa: N818 - it ends a proof, it is no error

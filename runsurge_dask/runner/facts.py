@@ -133,8 +133,6 @@ class SiteFacts:
     accumulators: tuple[Accumulator, ...] = ()
     is_indexed: bool = False
     """The chunk function must know the position of its first record."""
-    halo: tuple[tuple[str, int, int], ...] = ()
-    """Lists read only at the loop's index plus an offset in this range: only those rows are sent."""
     given: tuple[str, ...] = ()
     """A loop divided by `analysis.fission`: what the chunks find of each row for the rest of the body."""
     rest: tuple[str, ...] = ()
