@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runsurge_dask.runner.arrays.nodes import Evaluation, Rows, Step, flatten
@@ -94,6 +94,7 @@ def test_linear_rows_are_numpys_own(start: float, stop: float, count: int, has_e
 
 @settings(max_examples=100, deadline=None)
 @given(st.one_of(st.integers(-99, 99), st.floats(-99, 99)), st.one_of(st.integers(1, 9), st.floats(0.01, 9)), st.integers(1, 3000))
+@example(start=-0.0, step=1, count=2)
 def test_counted_rows_are_numpys_own(start: float, step: float, count: int) -> None:
     stop = start + step * count
     own = np.arange(start, stop, step)

@@ -89,7 +89,7 @@ def linear_rows(start: Any, stop: Any, num: Any = 50, endpoint: Any = True) -> t
         return None
     rows = LinearRows(first, last, step, num, endpoint)
     few = min(num, PROBE)
-    return (rows, num) if num > few or np.array_equal(rows.read(0, num), np.linspace(start, stop, num, endpoint)) else None
+    return (rows, num) if num > few or rows.read(0, num).tobytes() == np.linspace(start, stop, num, endpoint).tobytes() else None
 
 
 def counted_rows(*bounds: Any, dtype: Any = None) -> tuple[CountedRows, int] | None:
@@ -109,7 +109,7 @@ def counted_rows(*bounds: Any, dtype: Any = None) -> tuple[CountedRows, int] | N
     rows = CountedRows(float(start), float(step), kind)
     own = np.arange(start, start + PROBE * step, step) if count > PROBE else np.arange(start, stop, step)
     few = min(count, PROBE // 2, len(own))
-    return (rows, count) if few > 1 and np.array_equal(rows.read(0, few), own[:few]) else None
+    return (rows, count) if few > 1 and rows.read(0, few).tobytes() == own[:few].tobytes() else None
 
 
 def file_rows(path: Any, offset: int, dtype: Any, shape: tuple[int, ...]) -> FileRows | None:
