@@ -18,6 +18,7 @@ demo: setup
 	$(BIN)/python examples/demo.py
 
 bench: setup
+	$(BIN)/pip install --quiet -e '.[bench]'
 	$(BIN)/python benchmarks/run.py
 
 soak: setup

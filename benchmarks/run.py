@@ -31,8 +31,9 @@ class Row:
 
     script: str
     data: str
-    scale: float
+    scale: float = 1
     """Of `make_data.py`; for images, their number."""
+    arguments: tuple[str, ...] = ()
 
 
 ROWS = (
@@ -40,12 +41,17 @@ ROWS = (
     Row(script="smooth", data="fashion.csv", scale=6000),
     Row(script="wordcount", data="text.txt", scale=150),
     Row(script="ratings", data="ratings.csv", scale=150),
-    Row(script="weather", data="weather.csv", scale=150),
+    Row(script="weather", data="weather.csv", scale=400),
     Row(script="kmeans", data="points.csv", scale=40),
     Row(script="zscore", data="measurements.csv", scale=60),
     Row(script="threshold", data="sensors.csv", scale=150),
-    Row(script="flights", data="flights.csv", scale=10),
-    Row(script="pi", data="", scale=1),
+    Row(script="correlation", data="measurements.csv", scale=60),
+    Row(script="constant_columns", data="survey.csv", scale=60),
+    Row(script="column_sums", data="sales.csv", scale=60),
+    Row(script="topk", data="access.log", scale=100),
+    Row(script="satellite", data="tiles", scale=20),
+    Row(script="flights", data="flights.csv", scale=1),
+    Row(script="pi", data="", arguments=("2000", "20000")),
 )
 
 
@@ -66,7 +72,7 @@ def main(names: list[str]) -> int:
 def measure(row: Row, folder: Path) -> bool:
     """One row of the table; whether the answers were equal."""
     data = make_data(row, folder)
-    script = [str(EXAMPLES / f"{row.script}.py"), *([str(data)] if data else [])]
+    script = [str(EXAMPLES / f"{row.script}.py"), *([str(data)] if data else []), *row.arguments]
     best = {"plain": float("inf"), "planned": float("inf")}
     outputs: dict[str, dict[str, bytes]] = {}
     for _ in range(TURNS):
@@ -74,7 +80,7 @@ def measure(row: Row, folder: Path) -> bool:
             seconds, outputs[way] = run(command)
             best[way] = min(best[way], seconds)
     is_equal = outputs["plain"] == outputs["planned"]
-    size = f"{data.stat().st_size / 1e6:.0f} MB" if data else "-"
+    size = f"{size_of(data) / 1e6:.0f} MB" if data else "-"
     speedup, verdict = best["plain"] / best["planned"], "yes" if is_equal else "NO"
     print(f"| {row.script} | {size} | {best['plain']:.1f} | {best['planned']:.1f} | {speedup:.2f} | {verdict} |", flush=True)
     return is_equal
@@ -96,6 +102,11 @@ def make_data(row: Row, folder: Path) -> Path | None:
         command = [str(EXAMPLES / "make_data.py"), str(target), "--rows-scale", str(row.scale), "--only", row.data]
     subprocess.run([sys.executable, *command], check=True, capture_output=True)
     return target / row.data
+
+
+def size_of(data: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    return sum(path.stat().st_size for path in ([data] if data.is_file() else data.iterdir()))
 
 
 def run(command: list[str]) -> tuple[float, dict[str, bytes]]:
