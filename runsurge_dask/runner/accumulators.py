@@ -95,7 +95,8 @@ def join(fact: Accumulator, current: Any, part: Any, *, exact: bool) -> Any:  # 
     match fact.merge:
         case Merge.APPEND | Merge.YIELD:
             if type(part) is tuple:
-                kept.keep(current, kept.Part(*part))
+                for piece in kept.parts_of(part):
+                    kept.keep(current, piece)
             elif kept.kept_rows(current) is not None:
                 kept.keep(current, part)
             else:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner import wire
 from runsurge_dask.runner.codec import load_results
-from runsurge_dask.runner.commit import commit_files, drop_files
+from runsurge_dask.runner.commit import commit_files, drop_files, take_left
 from runsurge_dask.runner.escape import CannotShip, Escape
 from runsurge_dask.runner.files import OutputFiles, underlying_file
 from runsurge_dask.runner.given import Change, are_apart, change, inner_value
 from runsurge_dask.runner.kept import kept_rows, settle
 from runsurge_dask.runner.packing import dump_items, pack_stage
 from runsurge_dask.runner.sources import Source, describe
-from runsurge_dask.runner.specs import chunks_of, proposal_of
+from runsurge_dask.runner.specs import common_of, range_of, rows_of
 
 if TYPE_CHECKING:
     import socket
@@ -234,22 +234,21 @@ class Cutting:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         needs_index = any(o.facts.is_indexed for o in operations) or bool(self.known_source.wraps)
-        first, index = self.reached
-        about = {"seconds_per_unit": self.seconds_per_unit, "needs_index": needs_index, "is_asked_for": self.is_asked_for}
-        proposal, _ = runtime.ask(proposal_of(self.known_source, first, site=facts.site, **about))
-        if "cuts" not in proposal:
+        span = range_of(runtime, self.known_source, self.reached, needs_index=needs_index)
+        about = {"op": "judge", "site": facts.site, "seconds_per_unit": self.seconds_per_unit, "is_asked_for": self.is_asked_for}
+        if runtime.ask({**span, **about})[0]["plain"]:
             return
-        specs, blobs = chunks_of(runtime, self.known_source, index, proposal)
-        rows = self._sample_rows()
-        if rows and facts.site not in runtime.sampled:
-            specs[0]["sample"] = rows
+        rows = self._sample_rows() if facts.site not in runtime.sampled else 0
+        if rows:
             runtime.sampled.add(facts.site)
         runtime.has_run_stages = True
-        wire.send(
-            runtime.channel, {"op": "run", "site": facts.site, "specs": specs, "lines": [o.facts.line for o in operations]},
-            [stage, *blobs]
-        )
-        yield from self._collect(specs, operations, sinks, needs_index=needs_index)
+        found = kept_rows(self.known_source.items)
+        if found is not None:
+            found.is_read = True
+        lines = [o.facts.line for o in operations]
+        header = {"op": "run", "site": facts.site, "lines": lines, "common": common_of(self.known_source), "range": span, "sample": rows}
+        wire.send(runtime.channel, header, [stage])
+        yield from self._collect(operations, sinks, needs_index=needs_index)
 
     def _sample_rows(self) -> int:
         """How many of the first rows the proof is held against; none where the script's own pool has rows of unknown cost."""
@@ -257,21 +256,22 @@ class Cutting:
             return 0
         return SAMPLE_ROWS if not self.seconds_per_record else min(SAMPLE_ROWS, int(SAMPLE_SECONDS / self.seconds_per_record))
 
-    def _collect(
-        self, specs: list[wire.Header], operations: list[Operation], sinks: SinkSet, *, needs_index: bool
-    ) -> Iterator[wire.Header]:
-        """Accept answers in order, pausing after each."""
+    def _collect(self, operations: list[Operation], sinks: SinkSet, *, needs_index: bool) -> Iterator[wire.Header]:
+        """Give out rows, and accept answers in order, pausing after each."""
         channel = self.runtime.channel
         index = self.taken
         written: set[str] = set()
-        for spec in specs:
+        while True:
             try:
-                answer, results = wire.receive(channel)
+                answer, results = self._next_answer()
             except BaseException:  # Ctrl-C while chunks run: the conversation must end in order before the script hears of it
                 abandon(channel)
                 raise
+            if answer["status"] == "done":
+                self._note_progress(index)
+                return
             try:
-                if needs_index and index != spec["index"]:
+                if needs_index and answer["status"] == "ok" and index != answer["index"]:
                     raise Escape("records could not be counted before reading")
                 content, deeds = self._look_at(answer, results, operations, written)
             except Escape as escape:
@@ -284,14 +284,26 @@ class Cutting:
             sinks.replay(content["journal"])
             written |= commit_files(answer["files"]["written"])
             index += answer["records"]
-            self.last, self.reached = self.reached, (spec["end"], index)
+            self.last, self.reached = self.reached, (answer["end"], index)
             try:
                 yield answer
             except GeneratorExit:  # the rest of a divided loop has left it
                 abandon(channel)
                 raise
-        wire.receive(channel)
-        self._note_progress(index)
+
+    def _next_answer(self) -> tuple[wire.Header, list[bytes]]:
+        """The next chunk's answer; until it comes, the client may ask for rows."""
+        channel = self.runtime.channel
+        while True:
+            message, blobs = wire.receive(channel)
+            if message.get("event") != "rows":
+                return message, blobs
+            try:
+                spec, blob = rows_of(self.runtime, self.known_source, message["start"], message["end"])
+            except CannotShip as refusal:
+                wire.send(channel, {"op": "rows", "refused": refusal.reason})
+            else:
+                wire.send(channel, {"op": "rows", "spec": spec}, [blob])
 
     def _look_at(
         self, answer: wire.Header, results: list[bytes], operations: list[Operation], written: set[str]
@@ -309,7 +321,7 @@ class Cutting:
         if written & read or may_be_written or any(path in read for path, _ in OutputFiles.current.paths()):
             raise Escape("it reads a file that an earlier row wrote, or may write")
         try:
-            content = load_results(results[0], self._resolve)
+            content = load_results(results[0] if results else take_left(answer["left"]), self._resolve)
         except Exception as error:  # a class of the script's whose objects cannot be made anew
             raise Escape(f"a result cannot be made anew here ({error})") from None
         deeds = [operation.plan(part) for operation, part in zip(operations, content["outputs"], strict=True)]
@@ -322,7 +334,7 @@ class Cutting:
         if answer["status"] == "ok":
             drop_files(answer["files"]["written"])
             wire.send(channel, {"op": "stop", "reason": reason})
-        wire.receive(channel)
+        await_end(channel)
         self._note_progress(index)
         self.escaped = reason
         Escape.last = None  # it would keep what was tried alive
@@ -362,9 +374,17 @@ class Cutting:
 def abandon(channel: socket.socket) -> None:
     """End the conversation about a stage from our side."""
     wire.send(channel, {"op": "stop", "reason": "interrupted"})
+    await_end(channel)
+
+
+def await_end(channel: socket.socket) -> None:
+    """Hear no more of a stage that is over."""
     while True:
-        answer, _ = wire.receive(channel)
-        if answer.get("event") == "done":
-            return
-        if answer["status"] == "ok":
-            drop_files(answer["files"]["written"])
+        message, _ = wire.receive(channel)
+        match message.get("event"):
+            case "done":
+                return
+            case "rows":
+                continue
+        if message["status"] == "ok":
+            drop_files(message["files"]["written"])

@@ -9,11 +9,13 @@ Only lists that the analysis has followed (`analysis.kept`) are noted, and only 
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import io
+import itertools
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner.plain import load_plain
@@ -27,17 +29,28 @@ LEAST_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows in one file."""
+    """Rows in one place of a file: `count` of them from row `first` on of those written there."""
 
     path: str
-    count: int
+    offset: int
     size: int
+    """Bytes there."""
+    count: int
+    first: int = 0
 
     def load(self) -> list[Any]:
         """The rows, made anew."""
         with io.FileIO(self.path) as file:
-            rows: list[Any] = load_plain(file.read())
-        return rows
+            rows: list[Any] = load_plain(os.pread(file.fileno(), self.size, self.offset))
+        return rows if self.first == 0 and len(rows) == self.count else rows[self.first : self.first + self.count]
+
+    def cut(self, start: int, end: int) -> Part:
+        """Some of its rows."""
+        return replace(self, first=self.first + start, count=end - start)
+
+    def as_list(self) -> list[Any]:
+        """For a message."""
+        return [self.path, self.offset, self.size, self.count, self.first]
 
 
 @dataclass(slots=True)
@@ -48,30 +61,43 @@ class KeptRows:
     parts: list[Part | list[Any]] = field(default_factory=list)
     is_read: bool = False
     """Chunks may be reading the files."""
+    _ends: list[int] = field(default_factory=list)
+    """For each part, how many rows of parts there are up to its end."""
 
     def __len__(self) -> int:
-        return len(self.rows) + sum(part.count if isinstance(part, Part) else len(part) for part in self.parts)
+        return len(self.rows) + (self._ends[-1] if self._ends else 0)
 
-    def bounds(self) -> list[int]:
-        """Where parts begin and end among the rows."""
-        found = [0, len(self.rows)]
-        for part in self.parts:
-            found.append(found[-1] + (part.count if isinstance(part, Part) else len(part)))
-        return sorted(set(found))
+    def add(self, part: Part | list[Any]) -> None:
+        """Let more rows follow."""
+        self.parts.append(part)
+        self._ends.append((self._ends[-1] if self._ends else 0) + _count(part))
 
     def pieces(self, start: int, end: int) -> Iterator[Part | list[Any]]:
-        """The parts between two bounds."""
-        position = 0
-        for part in (self.rows, *self.parts):
-            length = part.count if isinstance(part, Part) else len(part)
-            if length and start <= position < end:
-                yield part
-            position += length
+        """Where the rows from one position to another are."""
+        if start < len(self.rows):
+            yield self.rows[start:end]
+        start, end = max(0, start - len(self.rows)), end - len(self.rows)
+        place = bisect.bisect_right(self._ends, start)
+        while start < end and place < len(self.parts):
+            part, above = self.parts[place], self._ends[place]
+            below = above - _count(part)
+            until = min(end, above)
+            yield part.cut(start - below, until - below) if isinstance(part, Part) else part[start - below : until - below]
+            start, place = until, place + 1
+
+    def stream(self, start: int = 0) -> Iterator[Any]:
+        """The rows one by one, a part at a time in memory."""
+        for piece in self.pieces(start, len(self)):
+            yield from piece.load() if isinstance(piece, Part) else piece
 
     @property
     def size(self) -> int:
         """Bytes in files."""
         return sum(part.size for part in self.parts if isinstance(part, Part))
+
+
+def _count(part: Part | list[Any]) -> int:
+    return part.count if isinstance(part, Part) else len(part)
 
 
 _kept: dict[int, KeptRows] = {}
@@ -89,7 +115,7 @@ def keep(rows: list[Any], part: Part | list[Any]) -> None:
         for key in [key for key, found in _kept.items() if sys.getrefcount(found.rows) <= OURS]:
             _remove(_kept.pop(key))
         _kept[id(rows)] = KeptRows(rows)
-    _kept[id(rows)].parts.append(part)
+    _kept[id(rows)].add(part)
 
 
 OURS = 2
@@ -97,18 +123,28 @@ OURS = 2
 
 
 def _remove(found: KeptRows) -> None:
-    for part in found.parts:
-        if isinstance(part, Part) and not found.is_read:
-            with contextlib.suppress(OSError):
-                os.remove(part.path)
+    if found.is_read:
+        return
+    held = {part.path for other in _kept.values() for part in other.parts if isinstance(part, Part)}
+    for path in {part.path for part in found.parts if isinstance(part, Part)} - held:
+        with contextlib.suppress(OSError):
+            os.remove(path)
+
+
+def parts_of(found: Any) -> list[Part]:
+    """What a chunk says of the rows that it has left: a path, and for each piece its size and count of rows."""
+    path, pieces = found
+    offsets = itertools.accumulate((size for size, _ in pieces), initial=0)
+    return [Part(path, offset, size, count) for offset, (size, count) in zip(offsets, pieces, strict=False)]
 
 
 def joined(parts: list[Any]) -> list[Any]:
-    """The list that a comprehension makes of its parts, each of them rows or, as `Part(*part)`, where they are."""
+    """The list that a comprehension makes of its parts, each of them rows or, as a tuple, where they are."""
     whole: list[Any] = []
     for part in parts:
         if type(part) is tuple:
-            keep(whole, Part(*part))
+            for piece in parts_of(part):
+                keep(whole, piece)
         elif kept_rows(whole) is not None:
             keep(whole, part)
         else:
