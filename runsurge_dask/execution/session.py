@@ -156,7 +156,7 @@ class Session:
         path = os.path.abspath(self.program.file)
         options = {
             "chunks": self.options.chunks, "exact": self.exact, "worth_seconds": self.options.worth_seconds,
-            "workers": self.options.workers, "scratch": self._scratch,
+            "workers": self.options.workers, "scratch": self._scratch, "memory_bytes": self.options.memory_bytes,
             "sees_decimals": self.program.is_seeing_decimals, "is_patching": self.program.is_patching,
             "seeded": self.program.is_seeding, "caches_are_seen": self.program.is_looking_into_caches
         }

@@ -18,7 +18,7 @@ from runsurge_dask.runner.commit import commit_files, drop_files, take_left
 from runsurge_dask.runner.escape import CannotShip, Escape
 from runsurge_dask.runner.files import OutputFiles, underlying_file
 from runsurge_dask.runner.given import Change, are_apart, change, inner_value
-from runsurge_dask.runner.kept import kept_rows, settle
+from runsurge_dask.runner.kept import item, kept_rows, settle
 from runsurge_dask.runner.packing import dump_items, pack_stage
 from runsurge_dask.runner.sources import Source, describe
 from runsurge_dask.runner.specs import common_of, range_of, rows_of
@@ -39,8 +39,6 @@ SHIPPING_FACTOR = 4.0
 SAMPLE_ROWS = 24
 SAMPLE_SECONDS = 0.02
 """A sample is worked out three times over before the first chunk, which others wait for."""
-KEPT_SECONDS_PER_BYTE = 2e-8
-"""Assumed of rows that chunks have left: looking at plain values, or writing them as text, costs as much."""
 TOKEN = object()
 """What a generator gives its consumer in place of a record, when its own loop is ready to be cut."""
 
@@ -103,12 +101,13 @@ class Cutting:
             yield from self._stream_head(source)
             return
         assert source.resume is not None
-        if self.is_forced or self._is_kept_and_worth_it():
+        if self.is_forced:
             self.cut = source.first
             return
         records = source.resume(source.first)
         if source.wraps:
             records = enumerate(records, source.wraps[0][1])
+        is_kept = kept_rows(source.items) is not None
         clock = time.perf_counter
         deadline = clock() + HEAD_SECONDS
         for count, record in enumerate(records, 1):
@@ -117,19 +116,11 @@ class Cutting:
                 self.taken = count
                 if not self._judge(clock() - self.begun):
                     source.let_go()
+                    if is_kept:  # its rows need not come one by one now
+                        del records
+                        records = self.rest(count, count)
                     yield from records
                 return
-
-    def _is_kept_and_worth_it(self) -> bool:
-        """Whether to read rows where chunks have left them, and not as written; they cannot be tried here without having them all."""
-        found = kept_rows(self.known_source.items)
-        if found is None:
-            return False
-        seconds = found.size * KEPT_SECONDS_PER_BYTE
-        if not self.runtime.is_worth_it(self.facts.site, seconds * (1 - 1 / self.runtime.options["workers"])):
-            return False
-        self.seconds_per_unit = seconds / len(found)
-        return True
 
     @property
     def is_through(self) -> bool:
@@ -139,13 +130,13 @@ class Cutting:
         return base.reached[0] == (source.end if source.is_file else source.size)
 
     def _stream_head(self, source: Source) -> Iterator[Any]:
-        for item in source.generator:
-            if item is TOKEN:
+        for record in source.generator:
+            if record is TOKEN:
                 self.inner = self.runtime.captured.pop(source.frame)
                 self.cut = 0
                 return
             self.taken += 1
-            yield item
+            yield record
         self.runtime.captured.pop(source.frame, None)
 
     def _judge(self, seconds: float) -> bool:
@@ -159,7 +150,7 @@ class Cutting:
             done, left, cut = position - source.start, source.end - position, position
             source.lines_from = position
         else:
-            done, left, cut = self.taken, len(source.items) - self.taken, self.taken
+            done, left, cut = self.taken, source.size - self.taken, self.taken
         if not done or not left:
             return False
         self.seconds_per_unit, self.seconds_per_record = seconds / done, seconds / self.taken
@@ -172,7 +163,7 @@ class Cutting:
     def _shipping_seconds(self, cut: int, left: int) -> float:
         """What it costs to send the rest, measured on a few records; nothing where chunks read for themselves."""
         source = self.known_source
-        if source.is_file or type(source.items) is range:
+        if source.is_file or type(source.items) is range or kept_rows(source.items) is not None:
             return 0.0
         begun = time.perf_counter()
         try:
@@ -350,7 +341,7 @@ class Cutting:
     def _resolve(self, reference: Any) -> object:
         """The driver's own object behind a reference in a result."""
         _, position, path = reference
-        value = settle(self.known_source.items)[position]
+        value = item(self.known_source.items, position)
         for key in path:
             value = inner_value(value, key)
         return value

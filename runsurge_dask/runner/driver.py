@@ -30,6 +30,7 @@ from runsurge_dask.runner import files, idioms, sources, wire
 from runsurge_dask.runner.arrays import patch as arrays
 from runsurge_dask.runner.files import OutputFiles
 from runsurge_dask.runner.frames import patch
+from runsurge_dask.runner.kept import set_limit
 from runsurge_dask.runner.outgrown import Outgrown, line_of, listen
 from runsurge_dask.runner.sites import Runtime
 
@@ -49,6 +50,7 @@ def drive(channel: socket.socket) -> int:
     _count_interrupts()
     listen()
     runtime = Runtime(channel, program["sites"], header["options"])
+    set_limit(0 if header["options"]["chunks"] else header["options"]["memory_bytes"])
     _prepare(header, program, runtime)
     main = _main_module(header["path"], program["doc"])
     vars(main)["__runsurge__"] = runtime

@@ -2,106 +2,100 @@
 
     results.append(f(row))       each chunk writes its rows to a file; the driver notes file and count
     for r in results: ...        each chunk of the next stage reads files; nothing comes to the driver
+    results[0]                   one page is read, and stays
+    writer.writerows(results)    a page at a time is in memory, where all of them would not fit
     results.sort()               `settle`: the rows are read, and the list is what it would have been
 
-Only lists that the analysis has followed (`analysis.kept`) are noted, and only rows that are plain values.
+Only lists that the analysis has followed (`analysis.kept`) are noted, and only rows that are plain values (`runner.pages`).
 """
 
 from __future__ import annotations
 
 import bisect
 import contextlib
-import io
 import itertools
 import os
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from runsurge_dask.runner.plain import load_plain
+from runsurge_dask.runner.pages import Page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LEAST_BYTES = 1 << 16
 """Fewer bytes of rows are sent back as ever: a file costs more."""
+OBJECT_FACTOR = 10
+"""Rows hold so many times the bytes that they take when written: numbers 8, short texts in lists 12 (measured)."""
+SETTLED_SHARE = 0.1
+"""Lists that would take less than this part of what the run may hold are simply read."""
 
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Rows in one place of a file: `count` of them from row `first` on of those written there."""
-
-    path: str
-    offset: int
-    size: int
-    """Bytes there."""
-    count: int
-    first: int = 0
-
-    def load(self) -> list[Any]:
-        """The rows, made anew."""
-        with io.FileIO(self.path) as file:
-            rows: list[Any] = load_plain(os.pread(file.fileno(), self.size, self.offset))
-        return rows if self.first == 0 and len(rows) == self.count else rows[self.first : self.first + self.count]
-
-    def cut(self, start: int, end: int) -> Part:
-        """Some of its rows."""
-        return replace(self, first=self.first + start, count=end - start)
-
-    def as_list(self) -> list[Any]:
-        """For a message."""
-        return [self.path, self.offset, self.size, self.count, self.first]
+Segment = tuple[Page | list[Any], int, int]
+"""A page, or rows in memory, and the positions in it from which and up to which its rows are meant."""
 
 
 @dataclass(slots=True)
 class KeptRows:
-    """What a list lacks, in order; the list itself holds what comes before."""
+    """What a list lacks, in order; the list itself holds what comes after, so that it may go on growing."""
 
     rows: list[Any]
-    parts: list[Part | list[Any]] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
     is_read: bool = False
     """Chunks may be reading the files."""
     _ends: list[int] = field(default_factory=list)
-    """For each part, how many rows of parts there are up to its end."""
+    """For each segment, how many rows there are up to its end."""
 
     def __len__(self) -> int:
-        return len(self.rows) + (self._ends[-1] if self._ends else 0)
+        return self.missing + len(self.rows)
 
-    def add(self, part: Part | list[Any]) -> None:
-        """Let more rows follow."""
-        self.parts.append(part)
-        self._ends.append((self._ends[-1] if self._ends else 0) + _count(part))
+    @property
+    def missing(self) -> int:
+        """How many rows come before those of the list itself."""
+        return self._ends[-1] if self._ends else 0
 
-    def pieces(self, start: int, end: int) -> Iterator[Part | list[Any]]:
+    def add(self, holder: Page | list[Any], first: int, last: int) -> None:
+        """Let more rows follow: some of a page, or of a list in memory."""
+        if self.rows:
+            tail = self.rows[:]
+            self.rows.clear()
+            self.add(tail, 0, len(tail))
+        self.segments.append((holder, first, last))
+        self._ends.append(self.missing + last - first)
+
+    def pieces(self, start: int, end: int) -> Iterator[Segment]:
         """Where the rows from one position to another are."""
-        if start < len(self.rows):
-            yield self.rows[start:end]
-        start, end = max(0, start - len(self.rows)), end - len(self.rows)
+        missing = self.missing
         place = bisect.bisect_right(self._ends, start)
-        while start < end and place < len(self.parts):
-            part, above = self.parts[place], self._ends[place]
-            below = above - _count(part)
-            until = min(end, above)
-            yield part.cut(start - below, until - below) if isinstance(part, Part) else part[start - below : until - below]
+        while start < min(end, missing):
+            holder, _, last = self.segments[place]
+            until = min(end, self._ends[place])
+            shift = last - self._ends[place]
+            yield holder, start + shift, until + shift
             start, place = until, place + 1
-
-    def stream(self, start: int = 0) -> Iterator[Any]:
-        """The rows one by one, a part at a time in memory."""
-        for piece in self.pieces(start, len(self)):
-            yield from piece.load() if isinstance(piece, Part) else piece
+        if start < end and self.rows:
+            yield self.rows, start - missing, end - missing
 
     @property
     def size(self) -> int:
         """Bytes in files."""
-        return sum(part.size for part in self.parts if isinstance(part, Part))
+        return sum(page.size for page in self.pages)
 
-
-def _count(part: Part | list[Any]) -> int:
-    return part.count if isinstance(part, Part) else len(part)
+    @property
+    def pages(self) -> list[Page]:
+        """Those that are not in memory."""
+        return [holder for holder, _, _ in self.segments if isinstance(holder, Page) and holder.rows is None]
 
 
 _kept: dict[int, KeptRows] = {}
 """By the id of the list, which is held here and so keeps its id."""
+_limit: list[int] = [0]
+"""What all processes of the run may hold; 0 where everything is to be tried."""
+
+
+def set_limit(limit_bytes: int) -> None:
+    """Say what the run may hold."""
+    _limit[0] = limit_bytes
 
 
 def kept_rows(rows: Any) -> KeptRows | None:
@@ -109,60 +103,133 @@ def kept_rows(rows: Any) -> KeptRows | None:
     return _kept.get(id(rows)) if _kept else None
 
 
-def keep(rows: list[Any], part: Part | list[Any]) -> None:
-    """Let more rows follow those of a list, without reading them."""
-    if id(rows) not in _kept:
-        for key in [key for key, found in _kept.items() if sys.getrefcount(found.rows) <= OURS]:
-            _remove(_kept.pop(key))
-        _kept[id(rows)] = KeptRows(rows)
-    _kept[id(rows)].add(part)
+def _noted(rows: list[Any]) -> KeptRows:
+    found = _kept.get(id(rows))
+    if found is None:
+        for key in [key for key, other in _kept.items() if sys.getrefcount(other.rows) <= OURS]:
+            _remove(_own_paths(_kept.pop(key)))
+        found = _kept[id(rows)] = KeptRows(rows)
+    return found
 
 
 OURS = 2
 """References to a list that only its `KeptRows` still holds, and the question."""
 
 
-def _remove(found: KeptRows) -> None:
-    if found.is_read:
+def keep(rows: list[Any], part: Any) -> None:
+    """Let more rows follow those of a list; `part` has them, or says as a tuple in which file they are, and in which pages."""
+    if type(part) is not tuple:
+        rows.extend(part)
         return
-    held = {part.path for other in _kept.values() for part in other.parts if isinstance(part, Part)}
-    for path in {part.path for part in found.parts if isinstance(part, Part)} - held:
+    path, pages = part
+    offsets = itertools.accumulate((size for size, _ in pages), initial=0)
+    for offset, (size, count) in zip(offsets, pages, strict=False):
+        _noted(rows).add(Page(path, offset, size), 0, count)
+
+
+def joined(parts: list[Any]) -> list[Any]:
+    """The list that a comprehension makes of its parts."""
+    whole: list[Any] = []
+    for part in parts:
+        keep(whole, part)
+    return whole
+
+
+def _own_paths(found: KeptRows) -> set[str]:
+    """The files that only these rows stand in, and that nobody reads."""
+    held = {page.path for other in _kept.values() for page in other.pages}
+    return set() if found.is_read else {page.path for page in found.pages} - held
+
+
+def _remove(paths: set[str]) -> None:
+    for path in paths:
         with contextlib.suppress(OSError):
             os.remove(path)
 
 
-def parts_of(found: Any) -> list[Part]:
-    """What a chunk says of the rows that it has left: a path, and for each piece its size and count of rows."""
-    path, pieces = found
-    offsets = itertools.accumulate((size for size, _ in pieces), initial=0)
-    return [Part(path, offset, size, count) for offset, (size, count) in zip(offsets, pieces, strict=False)]
-
-
-def joined(parts: list[Any]) -> list[Any]:
-    """The list that a comprehension makes of its parts, each of them rows or, as a tuple, where they are."""
-    whole: list[Any] = []
-    for part in parts:
-        if type(part) is tuple:
-            for piece in parts_of(part):
-                keep(whole, piece)
-        elif kept_rows(whole) is not None:
-            keep(whole, part)
-        else:
-            whole.extend(part)
-    return whole
+def in_memory(rows: list[Any]) -> list[Any]:
+    """The rows of a list that the script may hold, too: all but those that only stand in files."""
+    found = kept_rows(rows)
+    if found is None:
+        return rows
+    held = [(holder.rows if isinstance(holder, Page) else holder, first, last) for holder, first, last in found.segments]
+    return [row for part, first, last in held if part is not None for row in part[first:last]] + rows
 
 
 def settle(rows: Any) -> Any:
     """Make a list what the script takes it for."""
     found = _kept.pop(id(rows), None) if _kept else None
-    if found is not None:
-        for part in found.parts:
-            rows.extend(part.load() if isinstance(part, Part) else part)
-        _remove(found)
+    if found is None:
+        return rows
+    paths = _own_paths(found)
+    tail = rows[:]
+    rows.clear()
+    for holder, first, last in found.segments:
+        rows.extend((holder.pin() if isinstance(holder, Page) else holder)[first:last])
+    rows.extend(tail)
+    _remove(paths)
     return rows
+
+
+def is_small(found: KeptRows) -> bool:
+    """Whether the rows may as well be in memory."""
+    return found.size * OBJECT_FACTOR < SETTLED_SHARE * _limit[0]
+
+
+def through(rows: Any, start: int = 0) -> Any:
+    """What one may take who goes through rows once and looks at nothing else: the list, or where it would not fit, its rows."""
+    found = kept_rows(rows)
+    if found is not None and not is_small(found):
+        return stream(rows, start)
+    settle(rows)
+    return rows if not start else itertools.islice(rows, start, None)
+
+
+def stream(rows: list[Any], start: int) -> Iterator[Any]:
+    """Rows one by one, a page at a time in memory."""
+    found = _kept[id(rows)]
+    entered: list[Page] = []
+    try:
+        for holder, first, last in list(found.pieces(start, len(found))):
+            held = holder.enter() if isinstance(holder, Page) else holder
+            for position in range(first, last):
+                yield held[position]
+                while entered:  # whoever asks for the next row may hold the one before no longer
+                    entered.pop().leave()
+            del held
+            if isinstance(holder, Page):
+                entered.append(holder)
+    finally:
+        while entered:
+            entered.pop().leave()
 
 
 def count(rows: Any) -> int:
     """`len` of a list, whether all of it is there or not."""
     found = kept_rows(rows)
     return len(rows) if found is None else len(found)
+
+
+def item(rows: Any, index: Any) -> Any:
+    """`rows[index]`; its page stays in memory."""
+    found = kept_rows(rows)
+    if found is None or type(index) is not int or not -len(found) <= index < len(found):
+        return (rows if found is None else settle(rows))[index]
+    position = index % len(found)
+    [(holder, first, _)] = found.pieces(position, position + 1)
+    return (holder.pin() if isinstance(holder, Page) else holder)[first]
+
+
+def part(rows: Any, start: Any, stop: Any) -> Any:
+    """`rows[start:stop]`, whose rows stay where they are."""
+    found = kept_rows(rows)
+    if found is None:
+        return rows[start:stop]
+    first, last, _ = slice(start, stop).indices(len(found))
+    whole: list[Any] = []
+    for holder, begin, end in found.pieces(first, last):
+        if isinstance(holder, Page):
+            _noted(whole).add(holder, begin, end)
+        else:
+            whole.extend(holder[begin:end])
+    return whole

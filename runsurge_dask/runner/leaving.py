@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner import shadows
-from runsurge_dask.runner.kept import Part
+from runsurge_dask.runner.pages import read_page
 from runsurge_dask.runner.plain import ATOMIC, in_pieces
 from runsurge_dask.runner.sharing import reachable_mutables
 
@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 def rows_left(places: list[list[Any] | None], sent: Any) -> list[Any]:
     """Rows that chunks of another stage have left in files, and between them those that the driver had."""
     lists = iter(sent)
-    return [row for place in places for row in (next(lists) if place is None else Part(*place).load())]
+    return [row for place in places for row in (next(lists) if place is None else _rows_of_page(*place))]
+
+
+def _rows_of_page(path: str, offset: int, size: int, first: int, last: int) -> list[Any]:
+    rows = read_page(path, offset, size)
+    return rows if first == 0 and last == len(rows) else rows[first:last]
 
 
 def leave_rows(outputs: list[Any], known: Mapping[int, object], *, facts: SiteFacts, folder: str, least_bytes: int) -> None:

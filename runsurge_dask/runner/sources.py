@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner.files import SourceFile
-from runsurge_dask.runner.kept import count, settle
+from runsurge_dask.runner.kept import count, kept_rows, stream, through
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -201,7 +201,9 @@ def _describe_items(items: Any, owner: Any) -> Source:
     source = Source("items", items=items)
 
     def resume(index: int) -> Any:
-        records = iter(settle(owner))
+        if kept_rows(owner) is not None:
+            return iter(through(owner, index)) if index else stream(owner, 0)
+        records = iter(owner)
         for _ in itertools.islice(records, index):
             pass
         return records

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner.escape import CannotShip
-from runsurge_dask.runner.kept import Part, kept_rows
+from runsurge_dask.runner.kept import kept_rows
 from runsurge_dask.runner.packing import dump_items
+from runsurge_dask.runner.pages import Page
 
 if TYPE_CHECKING:
     from runsurge_dask.runner import wire
@@ -65,6 +66,13 @@ def rows_of(runtime: Runtime, source: Source, start: int, end: int) -> tuple[wir
     found = kept_rows(source.items)
     if found is None:
         return {}, dump_items(runtime, source.items[start:end])
-    pieces: list[Any] = list(found.pieces(start, end))
-    sent = [piece for piece in pieces if not isinstance(piece, Part)]
-    return {"kept": [piece.as_list() if isinstance(piece, Part) else None for piece in pieces]}, dump_items(runtime, sent)
+    places: list[Any] = []
+    sent: list[list[Any]] = []
+    for holder, first, last in found.pieces(start, end):
+        rows = holder.rows if isinstance(holder, Page) else holder
+        if rows is None:
+            places.append([holder.path, holder.offset, holder.size, first, last])  # type: ignore[union-attr]  # a page, as it has no rows
+        else:
+            places.append(None)
+            sent.append(rows[first:last])
+    return {"kept": places}, dump_items(runtime, sent)
