@@ -18,7 +18,7 @@ from runsurge_dask.runner.commit import commit_files, drop_files, take_left
 from runsurge_dask.runner.escape import CannotShip, Escape
 from runsurge_dask.runner.files import OutputFiles, underlying_file
 from runsurge_dask.runner.given import Change, are_apart, change, inner_value
-from runsurge_dask.runner.kept import item, kept_rows, settle
+from runsurge_dask.runner.kept import fits, item, kept_rows, settle
 from runsurge_dask.runner.packing import dump_items, pack_stage
 from runsurge_dask.runner.sources import Source, describe
 from runsurge_dask.runner.specs import common_of, range_of, rows_of
@@ -101,7 +101,7 @@ class Cutting:
             yield from self._stream_head(source)
             return
         assert source.resume is not None
-        if self.is_forced:
+        if self.is_forced or self._cannot_be_held():
             self.cut = source.first
             return
         records = source.resume(source.first)
@@ -121,6 +121,14 @@ class Cutting:
                         records = self.rest(count, count)
                     yield from records
                 return
+
+    def _cannot_be_held(self) -> bool:
+        """Whether the rows that this makes are better left in files, whatever the gain: they would be as large as what they are made of."""
+        source = self.known_source
+        if not self.facts.kept or (not source.is_file and kept_rows(source.items) is None):
+            return False
+        kept = kept_rows(source.items)
+        return not fits(source.end - source.start if kept is None else kept.size)
 
     @property
     def is_through(self) -> bool:

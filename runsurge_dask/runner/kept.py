@@ -16,10 +16,12 @@ import contextlib
 import itertools
 import os
 import sys
+import types
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from runsurge_dask.runner.pages import Page
+from runsurge_dask.runner.pages import Page, read_page
+from runsurge_dask.runner.resident import resident_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +30,8 @@ LEAST_BYTES = 1 << 16
 """Fewer bytes of rows are sent back as ever: a file costs more."""
 OBJECT_FACTOR = 10
 """Rows hold so many times the bytes that they take when written: numbers 8, short texts in lists 12 (measured)."""
-SETTLED_SHARE = 0.1
-"""Lists that would take less than this part of what the run may hold are simply read."""
+SETTLED_SHARE = 0.4
+"""The script may come to hold this part of what the run may; lists that fit into it are simply read."""
 
 Segment = tuple[Page | list[Any], int, int]
 """A page, or rows in memory, and the positions in it from which and up to which its rows are meant."""
@@ -122,6 +124,10 @@ def keep(rows: list[Any], part: Any) -> None:
         rows.extend(part)
         return
     path, pages = part
+    if type(rows) is not list:
+        for start, (size, _) in zip(itertools.accumulate((size for size, _ in pages), initial=0), pages, strict=False):
+            rows.extend(read_page(path, start, size))
+        return
     offsets = itertools.accumulate((size for size, _ in pages), initial=0)
     for offset, (size, count) in zip(offsets, pages, strict=False):
         _noted(rows).add(Page(path, offset, size), 0, count)
@@ -171,18 +177,28 @@ def settle(rows: Any) -> Any:
     return rows
 
 
-def is_small(found: KeptRows) -> bool:
-    """Whether the rows may as well be in memory."""
-    return found.size * OBJECT_FACTOR < SETTLED_SHARE * _limit[0]
+def fits(size_bytes: int) -> bool:
+    """Whether rows that take so many bytes in a file may as well be in memory."""
+    return bool(_limit[0]) and resident_bytes() + size_bytes * OBJECT_FACTOR < SETTLED_SHARE * _limit[0]
 
 
 def through(rows: Any, start: int = 0) -> Any:
     """What one may take who goes through rows once and looks at nothing else: the list, or where it would not fit, its rows."""
+    if type(rows) is Counted:
+        return enumerate(through(rows.rows), rows.start)
     found = kept_rows(rows)
-    if found is not None and not is_small(found):
+    if found is not None and not fits(found.size):
         return stream(rows, start)
     settle(rows)
     return rows if not start else itertools.islice(rows, start, None)
+
+
+def taken(owner: Any, method: str, rows: Any) -> Any:
+    """What to hand to a method that may only go through the rows: the list itself unless it is known to do no more."""
+    kind = type(owner)
+    is_known = kind.__module__ in {"csv", "_csv", "io", "_io", "runsurge_dask.runner.sources", "runsurge_dask.runner.files"} or kind is str
+    is_module = getattr(owner, "__name__", "") in {"heapq", "statistics"} and isinstance(owner, types.ModuleType)
+    return through(rows) if is_known or (is_module and method in {"fmean", "nlargest", "nsmallest"}) else settle(rows)
 
 
 def stream(rows: list[Any], start: int) -> Iterator[Any]:
@@ -204,6 +220,19 @@ def stream(rows: list[Any], start: int) -> Iterator[Any]:
             entered.pop().leave()
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """`enumerate(rows, start)` of a list that is not all there."""
+
+    rows: list[Any]
+    start: int
+
+
+def counted(rows: Any, start: Any = 0) -> Any:
+    """`enumerate(rows, start)`, for a site."""
+    return enumerate(rows, start) if kept_rows(rows) is None or type(start) is not int else Counted(rows, start)
+
+
 def count(rows: Any) -> int:
     """`len` of a list, whether all of it is there or not."""
     found = kept_rows(rows)
@@ -218,6 +247,11 @@ def item(rows: Any, index: Any) -> Any:
     position = index % len(found)
     [(holder, first, _)] = found.pieces(position, position + 1)
     return (holder.pin() if isinstance(holder, Page) else holder)[first]
+
+
+def between(rows: Any, start: Any, stop: Any) -> Any:
+    """`rows[start:stop]`, for one who may do with it whatever he wants."""
+    return settle(part(rows, start, stop))
 
 
 def part(rows: Any, start: Any, stop: Any) -> Any:

@@ -101,6 +101,10 @@ class Runtime:
     count = staticmethod(kept.count)
     item = staticmethod(kept.item)
     part = staticmethod(kept.part)
+    counted = staticmethod(kept.counted)
+    between = staticmethod(kept.between)
+    through = staticmethod(kept.through)
+    taken = staticmethod(kept.taken)
     extreme = staticmethod(extreme)
     real = staticmethod(real)
 
