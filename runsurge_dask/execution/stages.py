@@ -231,6 +231,8 @@ class StageRun:
         self._waiting.popleft()
         if chunk.future is not None:
             chunk.future.release()
+        if self.tally.last_words:
+            return False
         span = {"start": chunk.start, "end": chunk.end, "index": chunk.spec["index"]}
         wire.send(self.channel, {**answer, **span}, results)
         del results
@@ -269,7 +271,7 @@ class StageRun:
         while chunk.future is None or not self.cluster.wait(chunk.future, self.channel):
             reply = self._hear(wire.receive(self.channel))
             if reply is not None:
-                if reply["op"] == "finished":
+                if reply["op"] != "stop":  # it says good-bye
                     self.tally.last_words = reply
                 self._asked.clear()
                 return {"status": "escape", "reason": reply.get("reason", "the script ended")}, []

@@ -18,7 +18,7 @@ from runsurge_dask.runner.commit import commit_files, drop_files, take_left
 from runsurge_dask.runner.escape import CannotShip, Escape
 from runsurge_dask.runner.files import OutputFiles, underlying_file
 from runsurge_dask.runner.given import Change, are_apart, change, inner_value
-from runsurge_dask.runner.kept import fits, item, kept_rows, settle
+from runsurge_dask.runner.kept import SELECTED, fits, item, kept_rows, selected, settle
 from runsurge_dask.runner.packing import dump_items, pack_stage
 from runsurge_dask.runner.sources import Source, describe
 from runsurge_dask.runner.specs import common_of, range_of, rows_of
@@ -77,6 +77,8 @@ class Cutting:
         self.left: Iterator[Any] = iter(())
         self.escaped = ""
         """Why the last stage was broken off."""
+        self.is_too_large = False
+        """What this makes would not fit into memory."""
         self.is_asked_for = False
         """The script itself asks for this to run in parallel, and nothing of it may run in the driver."""
         if self.source is not None and self.source.kind == "stream" and facts.is_indexed:
@@ -101,7 +103,8 @@ class Cutting:
             yield from self._stream_head(source)
             return
         assert source.resume is not None
-        if self.is_forced or self._cannot_be_held():
+        self.is_too_large = self._is_too_large()
+        if self.is_forced or self.is_too_large:
             self.cut = source.first
             return
         records = source.resume(source.first)
@@ -122,7 +125,7 @@ class Cutting:
                     yield from records
                 return
 
-    def _cannot_be_held(self) -> bool:
+    def _is_too_large(self) -> bool:
         """Whether the rows that this makes are better left in files, whatever the gain: they would be as large as what they are made of."""
         source = self.known_source
         if not self.facts.kept or (not source.is_file and kept_rows(source.items) is None):
@@ -234,7 +237,8 @@ class Cutting:
             stream.flush()
         needs_index = any(o.facts.is_indexed for o in operations) or bool(self.known_source.wraps)
         span = range_of(runtime, self.known_source, self.reached, needs_index=needs_index)
-        about = {"op": "judge", "site": facts.site, "seconds_per_unit": self.seconds_per_unit, "is_asked_for": self.is_asked_for}
+        is_asked_for = self.is_asked_for or self.is_too_large
+        about = {"op": "judge", "site": facts.site, "seconds_per_unit": self.seconds_per_unit, "is_asked_for": is_asked_for}
         if runtime.ask({**span, **about})[0]["plain"]:
             return
         rows = self._sample_rows() if facts.site not in runtime.sampled else 0
@@ -323,9 +327,21 @@ class Cutting:
             content = load_results(results[0] if results else take_left(answer["left"]), self._resolve)
         except Exception as error:  # a class of the script's whose objects cannot be made anew
             raise Escape(f"a result cannot be made anew here ({error})") from None
+        self._find_selected(content["outputs"], operations[-1].facts)
         deeds = [operation.plan(part) for operation, part in zip(operations, content["outputs"], strict=True)]
         self._check_changes(content["changed"])
         return content, deeds
+
+    def _find_selected(self, outputs: list[Any], facts: SiteFacts) -> None:
+        """Put rows that chunks have named by their positions in place of those."""
+        if not facts.kept:
+            return
+        is_loop = facts.form == "for"
+        holder = outputs[-1]["parts"] if is_loop else outputs
+        places = [n for n, fact in enumerate(facts.accumulators) if fact.local in facts.kept] if is_loop else [-1]
+        for n in places:
+            if type(holder[n]) is tuple and holder[n][:1] == (SELECTED,):
+                holder[n] = selected(self.known_source.items, holder[n][1])
 
     def _break_off(self, answer: wire.Header, reason: str, index: int) -> None:
         """End a stage at a chunk that cannot be used."""

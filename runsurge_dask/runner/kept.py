@@ -20,7 +20,7 @@ import types
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from runsurge_dask.runner.pages import Page, read_page
+from runsurge_dask.runner.pages import Page, Selection, read_page
 from runsurge_dask.runner.resident import resident_bytes
 
 if TYPE_CHECKING:
@@ -33,8 +33,9 @@ OBJECT_FACTOR = 10
 SETTLED_SHARE = 0.4
 """The script may come to hold this part of what the run may; lists that fit into it are simply read."""
 
-Segment = tuple[Page | list[Any], int, int]
-"""A page, or rows in memory, and the positions in it from which and up to which its rows are meant."""
+Holder = Page | Selection | list[Any]
+Segment = tuple[Holder, int, int]
+"""A page, some rows of one, or rows in memory, and the positions in it from which and up to which its rows are meant."""
 
 
 @dataclass(slots=True)
@@ -56,7 +57,7 @@ class KeptRows:
         """How many rows come before those of the list itself."""
         return self._ends[-1] if self._ends else 0
 
-    def add(self, holder: Page | list[Any], first: int, last: int) -> None:
+    def add(self, holder: Holder, first: int, last: int) -> None:
         """Let more rows follow: some of a page, or of a list in memory."""
         if self.rows:
             tail = self.rows[:]
@@ -78,6 +79,11 @@ class KeptRows:
         if start < end and self.rows:
             yield self.rows, start - missing, end - missing
 
+    def place_of(self, position: int) -> tuple[Page | list[Any], int]:
+        """The page or list that has a row, and where."""
+        [(holder, first, _)] = self.pieces(position, position + 1)
+        return (holder.page, holder.positions[first]) if isinstance(holder, Selection) else (holder, first)
+
     @property
     def size(self) -> int:
         """Bytes in files."""
@@ -86,7 +92,8 @@ class KeptRows:
     @property
     def pages(self) -> list[Page]:
         """Those that are not in memory."""
-        return [holder for holder, _, _ in self.segments if isinstance(holder, Page) and holder.rows is None]
+        found = [holder.page if isinstance(holder, Selection) else holder for holder, _, _ in self.segments]
+        return [page for page in found if isinstance(page, Page) and page.rows is None]
 
 
 _kept: dict[int, KeptRows] = {}
@@ -120,6 +127,10 @@ OURS = 2
 
 def keep(rows: list[Any], part: Any) -> None:
     """Let more rows follow those of a list; `part` has them, or says as a tuple in which file they are, and in which pages."""
+    if type(part) is Selected:
+        for holder, first, last in part.segments:
+            _follow(rows, holder, first, last)
+        return
     if type(part) is not tuple:
         rows.extend(part)
         return
@@ -131,6 +142,44 @@ def keep(rows: list[Any], part: Any) -> None:
     offsets = itertools.accumulate((size for size, _ in pages), initial=0)
     for offset, (size, count) in zip(offsets, pages, strict=False):
         _noted(rows).add(Page(path, offset, size), 0, count)
+
+
+def _follow(rows: list[Any], holder: Holder, first: int, last: int) -> None:
+    if isinstance(holder, list):
+        rows.extend(holder[first:last])
+    else:
+        _noted(rows).add(holder, first, last)
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """Rows of another list that a chunk has given back as they are."""
+
+    segments: list[Segment]
+
+
+SELECTED = ""
+"""Stands in place of a file's path before the positions of rows that a chunk was given, and gives back as they are."""
+
+
+def selected(rows: Any, positions: list[int]) -> Selected | list[Any]:
+    """The rows at these positions of a list, which stay where they are."""
+    found = kept_rows(rows)
+    if found is None:
+        return [rows[position] for position in positions]
+    runs: list[tuple[Page | list[Any], list[int]]] = []
+    for position in positions:
+        holder, place = found.place_of(position)
+        if not runs or runs[-1][0] is not holder:
+            runs.append((holder, []))
+        runs[-1][1].append(place)
+    return Selected([_selection(holder, places) for holder, places in runs])
+
+
+def _selection(holder: Page | list[Any], places: list[int]) -> Segment:
+    if isinstance(holder, list):
+        return [holder[place] for place in places], 0, len(places)
+    return Selection(holder, places), 0, len(places)
 
 
 def joined(parts: list[Any]) -> list[Any]:
@@ -158,7 +207,7 @@ def in_memory(rows: list[Any]) -> list[Any]:
     found = kept_rows(rows)
     if found is None:
         return rows
-    held = [(holder.rows if isinstance(holder, Page) else holder, first, last) for holder, first, last in found.segments]
+    held = [(holder if isinstance(holder, list) else holder.rows, first, last) for holder, first, last in found.segments]
     return [row for part, first, last in held if part is not None for row in part[first:last]] + rows
 
 
@@ -171,7 +220,7 @@ def settle(rows: Any) -> Any:
     tail = rows[:]
     rows.clear()
     for holder, first, last in found.segments:
-        rows.extend((holder.pin() if isinstance(holder, Page) else holder)[first:last])
+        rows.extend((holder if isinstance(holder, list) else holder.pin())[first:last])
     rows.extend(tail)
     _remove(paths)
     return rows
@@ -204,16 +253,16 @@ def taken(owner: Any, method: str, rows: Any) -> Any:
 def stream(rows: list[Any], start: int) -> Iterator[Any]:
     """Rows one by one, a page at a time in memory."""
     found = _kept[id(rows)]
-    entered: list[Page] = []
+    entered: list[Page | Selection] = []
     try:
         for holder, first, last in list(found.pieces(start, len(found))):
-            held = holder.enter() if isinstance(holder, Page) else holder
+            held = holder if isinstance(holder, list) else holder.enter()
             for position in range(first, last):
                 yield held[position]
                 while entered:  # whoever asks for the next row may hold the one before no longer
                     entered.pop().leave()
             del held
-            if isinstance(holder, Page):
+            if not isinstance(holder, list):
                 entered.append(holder)
     finally:
         while entered:
@@ -246,7 +295,7 @@ def item(rows: Any, index: Any) -> Any:
         return (rows if found is None else settle(rows))[index]
     position = index % len(found)
     [(holder, first, _)] = found.pieces(position, position + 1)
-    return (holder.pin() if isinstance(holder, Page) else holder)[first]
+    return (holder if isinstance(holder, list) else holder.pin())[first]
 
 
 def between(rows: Any, start: Any, stop: Any) -> Any:
@@ -262,8 +311,5 @@ def part(rows: Any, start: Any, stop: Any) -> Any:
     first, last, _ = slice(start, stop).indices(len(found))
     whole: list[Any] = []
     for holder, begin, end in found.pieces(first, last):
-        if isinstance(holder, Page):
-            _noted(whole).add(holder, begin, end)
-        else:
-            whole.extend(holder[begin:end])
+        _follow(whole, holder, begin, end)
     return whole

@@ -30,7 +30,7 @@ def line_of(trace: types.TracebackType | None, file: str) -> int:
     """The line of the script at which it stood; 0 if that is not known."""
     line = 0
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename == file and trace.tb_frame.f_code.co_name == "<module>":
+        if trace.tb_frame.f_code.co_filename == file:
             line = trace.tb_lineno
         trace = trace.tb_next
     return line

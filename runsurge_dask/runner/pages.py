@@ -68,7 +68,7 @@ class Page:
             self.rows = None
 
     def _is_unchanged(self, rows: list[Any]) -> bool:
-        if _cannot_change(rows):
+        if cannot_change(rows):
             return True
         try:
             return marshal.dumps(rows, _NO_REFERENCES) == marshal.dumps(read_page(self.path, self.offset, self.size), _NO_REFERENCES)
@@ -76,7 +76,38 @@ class Page:
             return False
 
 
-def _cannot_change(rows: list[Any]) -> bool:
+@dataclass(slots=True, eq=False)
+class Selection:
+    """Some rows of a page, or of a list in memory: what a filter has left of them."""
+
+    page: Page | list[Any]
+    positions: list[int]
+
+    @property
+    def rows(self) -> list[Any] | None:
+        """The rows, if they are in memory."""
+        held = self.page.rows if isinstance(self.page, Page) else self.page
+        return None if held is None else self._of(held)
+
+    def pin(self) -> list[Any]:
+        """The rows, which stay in memory from now on."""
+        return self._of(self.page.pin() if isinstance(self.page, Page) else self.page)
+
+    def enter(self) -> list[Any]:
+        """The rows for one who goes through them."""
+        return self._of(self.page.enter() if isinstance(self.page, Page) else self.page)
+
+    def leave(self) -> None:
+        """Forget the rows, if that cannot show."""
+        if isinstance(self.page, Page):
+            self.page.leave()
+
+    def _of(self, rows: list[Any]) -> list[Any]:
+        return [rows[position] for position in self.positions]
+
+
+def cannot_change(rows: list[Any]) -> bool:
+    """Whether rows are numbers and texts, or tuples of such: which object has them cannot be seen."""
     kinds = set(map(type, rows))
     return kinds <= ATOMIC or (kinds <= ATOMIC | {tuple} and all(set(map(type, row)) <= ATOMIC for row in rows if type(row) is tuple))
 

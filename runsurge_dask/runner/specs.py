@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runsurge_dask.runner.escape import CannotShip
 from runsurge_dask.runner.kept import kept_rows
 from runsurge_dask.runner.packing import dump_items
-from runsurge_dask.runner.pages import Page
+from runsurge_dask.runner.pages import Page, Selection
 
 if TYPE_CHECKING:
     from runsurge_dask.runner import wire
@@ -69,10 +69,12 @@ def rows_of(runtime: Runtime, source: Source, start: int, end: int) -> tuple[wir
     places: list[Any] = []
     sent: list[list[Any]] = []
     for holder, first, last in found.pieces(start, end):
-        rows = holder.rows if isinstance(holder, Page) else holder
-        if rows is None:
-            places.append([holder.path, holder.offset, holder.size, first, last])  # type: ignore[union-attr]  # a page, as it has no rows
+        rows = holder if isinstance(holder, list) else holder.rows
+        page = holder.page if isinstance(holder, Selection) else holder
+        if rows is None and isinstance(page, Page):
+            places.append([page.path, page.offset, page.size, first, last, isinstance(holder, Selection)])
+            sent += [holder.positions] if isinstance(holder, Selection) else []
         else:
             places.append(None)
-            sent.append(rows[first:last])
+            sent.append((rows or [])[first:last])
     return {"kept": places}, dump_items(runtime, sent)
