@@ -104,15 +104,18 @@ class MemoryWatch:
             total = self.meter.total_bytes([*self._fixed_pids(), *(slot.pid for slot in slots)])
             left = self.limit_bytes - total
             if left < self.slack_bytes // 2:
-                self._relieve([slot for slot in slots if slot.is_busy], total)
+                self._relieve(slots, total)
             pause = min(max(left / FASTEST_GROWTH, SHORTEST_SECONDS), LONGEST_SECONDS)
 
-    def _relieve(self, busy: list[RunnerSlot], total: int) -> None:
-        if not busy:
-            self._stop_script(total)
+    def _relieve(self, slots: list[RunnerSlot], total: int) -> None:
+        """Give up what is least missed: processes that wait for a chunk, then the chunk that most exceeds its reservation."""
+        if any(slot.rest() for slot in slots if not slot.is_busy):
             return
-        worst = max(busy, key=lambda slot: slot.held_bytes() - slot.reserved_bytes)
-        worst.outgrow()
+        busy = [slot for slot in slots if slot.is_busy]
+        if busy:
+            max(busy, key=lambda slot: slot.held_bytes() - slot.reserved_bytes).outgrow()
+        else:
+            self._stop_script(total)
 
     def close(self) -> None:
         """Stop to watch."""

@@ -26,7 +26,7 @@ from runsurge_dask.runner.codec import EnvironmentPickler, EnvironmentUnpickler,
 from runsurge_dask.runner.confinement import capture_warnings, decimal_state, enter_surroundings, prepare_process, random_state
 from runsurge_dask.runner.escape import CARRIES, Escape
 from runsurge_dask.runner.facts import Merge
-from runsurge_dask.runner.given import GivenRows, known_rows
+from runsurge_dask.runner.given import GivenRows
 from runsurge_dask.runner.leaving import leave_rows, rows_left
 from runsurge_dask.runner.plain import ATOMIC
 from runsurge_dask.runner.records import read_chunk
@@ -253,8 +253,8 @@ def _run(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire
         items = rows_left(spec["kept"], items)
     if "sample" in spec:
         _check_sample(stage, spec, items)
-    known = _known_objects(stage, spec, items)
-    rows = GivenRows(items)
+    known = _known_objects(stage)
+    rows = GivenRows(items, spec["start"], with_identities=stage.with_identities)
     randomness = random_state() if stage.seeded else None
     decimals = decimal_state() if stage.sees_decimals else ""
     counter = _Counting(read_chunk(spec, items))
@@ -266,7 +266,7 @@ def _run(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire
     if stage.sees_decimals and decimal_state() != decimals:
         raise Escape("it changes the context of decimal arithmetic")
     stage.require_unchanged()
-    changed = rows.changes(spec["start"])
+    changed = rows.changes()
     if changed and stage.shares:
         raise Escape("it changes rows that the values around it hold, too")
     journal = Journal.current.take()
@@ -276,6 +276,7 @@ def _run(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire
     if cached is None:
         raise Escape("too many objects in caches to tell whether results share them")
     known |= dict.fromkeys(cached)
+    known |= rows.known([outputs, changed])
     if stage.may_leave_rows:
         leave_rows(outputs, known, facts=stage.blocks[-1].facts, folder=stage.scratch, least_bytes=stage.least_kept)
     result = dump_results({"outputs": outputs, "journal": journal, "changed": changed}, known, with_identities=stage.with_identities)
@@ -369,12 +370,11 @@ def _part(fact: Accumulator, left: Mapping[str, Any]) -> Any:
     return finished_value(fact, left[fact.local])
 
 
-def _known_objects(stage: Stage, spec: Mapping[str, Any], items: Any) -> dict[int, object]:
+def _known_objects(stage: Stage) -> dict[int, object]:
     """Objects that the driver has: by id, how it finds them, or None where a result must not hold them."""
     if stage.mutables is None:
         raise Escape("too many objects around it to tell whether results share them")
     known: dict[int, object] = {**dict.fromkeys(stage.mutables), id(math.nan): ("nan", "math")}
     if "numpy" in sys.modules:
         known[id(sys.modules["numpy"].nan)] = ("nan", "numpy")
-    known.update(known_rows(items, spec["start"], with_identities=stage.with_identities))
     return known

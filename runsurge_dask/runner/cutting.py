@@ -17,7 +17,7 @@ from runsurge_dask.runner.codec import load_results
 from runsurge_dask.runner.commit import commit_files, drop_files, take_left
 from runsurge_dask.runner.escape import CannotShip, Escape
 from runsurge_dask.runner.files import OutputFiles, underlying_file
-from runsurge_dask.runner.given import Change, are_apart, change, inner_value
+from runsurge_dask.runner.given import are_apart, change, inner_value
 from runsurge_dask.runner.kept import SELECTED, fits, item, kept_rows, selected, settle
 from runsurge_dask.runner.packing import dump_items, pack_stage
 from runsurge_dask.runner.sources import Source, describe
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from runsurge_dask.runner.facts import SiteFacts
     from runsurge_dask.runner.sinks import SinkSet
     from runsurge_dask.runner.sites import Runtime
+    from runsurge_dask.runner.snapshots import Change
 
 HEAD_SECONDS = 0.15
 """How long a block runs as written before it is judged: long enough to measure, short enough to lose nothing."""

@@ -17,25 +17,37 @@ from runsurge_dask.runner.escape import Escape
 from runsurge_dask.runner.plain import ATOMIC, as_pickled, dump_plain
 from runsurge_dask.runner.sharing import FIXED_VALUES, bases_of, has_identity, reachable_mutables
 from runsurge_dask.runner.sinks import SinkSet
-
-Change = tuple[int, tuple[Any, ...], Any]
-"""The position of a row, the way to what was changed in it, and its new content."""
+from runsurge_dask.runner.snapshots import Change, Snapshot, holds_any
 
 
 class GivenRows:
     """Rows as they were before the chunk."""
 
-    def __init__(self, items: Any) -> None:
+    def __init__(self, items: Any, start: int, *, with_identities: bool) -> None:
         self._items = items
-        self._contents = [] if items is None or type(items) is range else _contents_of(items)
-        self._fingerprint = b"" if self._contents is not None else fingerprint(items)
+        self._start = start
+        self._snapshot = Snapshot(() if with_identities else items)
+        if self._snapshot.levels is None or with_identities:
+            self._known = known_rows(items, start, with_identities=with_identities)
+            self._contents = [] if items is None or type(items) is range else _contents_of(items)
+            self._fingerprint = b"" if self._contents is not None else fingerprint(items)
 
-    def changes(self, start: int) -> list[Change]:
-        """What was changed since; the first row stands at `start`.
+    def known(self, results: Any) -> dict[int, object]:
+        """Objects that were in the rows, and that results hold: by id, how the driver finds its own."""
+        if hasattr(self, "_known"):
+            return self._known
+        if not holds_any(results, self._snapshot.ids()):
+            return {}
+        return {key: ("item", self._start + position, path) for key, (position, path) in self._snapshot.ways().items()}
+
+    def changes(self) -> list[Change]:
+        """What was changed since.
 
         Raises:
             Escape: rows were changed that the driver could not change alike.
         """
+        if not hasattr(self, "_known"):
+            return self._snapshot.changes(self._start)
         if self._contents is None:
             if fingerprint(self._items) != self._fingerprint:
                 raise Escape("it changes the rows it is given")
@@ -46,7 +58,7 @@ class GivenRows:
             if type(value) is not kind or new is None:
                 raise Escape("it changes the rows it is given")
             if not _is_same(old, new):
-                found.append((start + position, path, new.copy()))
+                found.append((self._start + position, path, new.copy()))
         return found
 
 

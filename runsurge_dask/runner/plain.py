@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 ATOMIC = frozenset({int, float, str, bytes, bool, complex, type(None), type(Ellipsis), range})
-_PLAIN_KINDS = frozenset({list, tuple, dict})
+PLAIN_KINDS = frozenset({list, tuple, dict})
 _DEEPEST = 20
 _MARSHALLED, _PICKLED = b"M", b"P"
 
@@ -32,9 +32,9 @@ def _is_plain(values: Iterable[Any], known: Mapping[int, object], depth: int = _
             return False
     if not kinds:
         return True
-    if not depth or not kinds <= _PLAIN_KINDS:
+    if not depth or not kinds <= PLAIN_KINDS:
         return False
-    inner = [value for value in values if type(value) in _PLAIN_KINDS]
+    inner = [value for value in values if type(value) in PLAIN_KINDS]
     if not known.keys().isdisjoint(map(id, inner)):
         return False
     within = itertools.chain.from_iterable(itertools.chain(v, v.values()) if type(v) is dict else v for v in inner)
@@ -73,7 +73,7 @@ def in_pieces(rows: list[Any], known: Mapping[int, object]) -> list[tuple[bytes,
     return pieces
 
 
-PIECE_BYTES = 1 << 20
+PIECE_BYTES = 1 << 18
 """Whoever reads one row of a blob has all of it in memory."""
 FIRST_ROWS = 64
 
@@ -83,7 +83,7 @@ def _are_distinct(rows: list[Any]) -> bool:
     count, seen = 0, set[int]()
     level: list[Any] = rows
     while level:
-        inner = [value for value in level if type(value) in _PLAIN_KINDS]
+        inner = [value for value in level if type(value) in PLAIN_KINDS]
         changing = [value for value in inner if type(value) is not tuple]
         count += len(changing)
         seen.update(map(id, changing))

@@ -99,6 +99,17 @@ class RunnerSlot:
             self._outgrown_bytes = max(1, self.held_bytes())
             self.host.signal_child(child, signal.SIGKILL)
 
+    def rest(self) -> bool:
+        """End the child if it has nothing to do; whether there was one."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            had_one = self._child is not None
+            self.close()
+        finally:
+            self._lock.release()
+        return had_one
+
     def interrupt(self) -> None:
         """Ask the running chunk to stop; it takes back what it wrote."""
         child = self._child

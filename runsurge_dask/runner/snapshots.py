@@ -1,0 +1,151 @@
+"""Plain rows as they were: what of them has changed since, and whether other values hold parts of them.
+
+    rows = [["a", [1]], {"n": 2}]        before
+    rows[0][1].append(5); rows[1]["n"] = 3
+    changes(start=40)                    [(40, (1,), [1, 5]), (41, (), {"n": 3})]
+
+Rows of numbers and texts in lists, tuples and dictionaries are written by `marshal` before and after, and compared as bytes:
+looking at each object in Python would take longer than most loops do.
+"""
+
+from __future__ import annotations
+
+import itertools
+import marshal
+import operator
+from typing import Any
+
+from runsurge_dask.runner.escape import Escape
+from runsurge_dask.runner.plain import ATOMIC, PLAIN_KINDS
+
+Change = tuple[int, tuple[Any, ...], Any]
+"""The position of a row, the way to what was changed in it, and its new content."""
+_BY_VALUE = 2
+"""The version of the format in which equal values are equal bytes."""
+_DEEPEST = 20
+_KNOWN_KINDS = ATOMIC | PLAIN_KINDS
+
+
+class Snapshot:
+    """What plain rows were at one moment; `content` is None for rows that are not plain."""
+
+    def __init__(self, rows: Any) -> None:
+        self.rows = rows
+        self.content = _content(rows) if type(rows) in {list, tuple} else None
+        self.levels = _levels(rows) if self.content is not None else None
+        if self.levels is None:
+            self.content = None
+
+    def changes(self, start: int) -> list[Change]:
+        """What was changed since; the first row stands at `start`.
+
+        Raises:
+            Escape: rows were changed that could not be changed alike elsewhere.
+        """
+        assert self.levels is not None
+        now = _levels(self.rows)
+        if now is not None and _content(self.rows) == self.content and _are_same(now, self.levels):
+            return []
+        if self.holds_twice():
+            raise Escape("it changes the rows it is given")
+        return list(self._changes(start))
+
+    def holds_twice(self) -> bool:
+        """Whether a list or a dictionary can be reached in two ways."""
+        found = [id(value) for level in self.levels or () for value in level if type(value) is not tuple]
+        return len(set(found)) < len(found)
+
+    def ids(self) -> set[int]:
+        """Of all lists, dictionaries and tuples in the rows, as they were."""
+        return {id(value) for level in self.levels or () for value in level}
+
+    def _changes(self, start: int) -> Any:
+        """Compare each list and dictionary with its old content, in which the old rows' inner ones stand for themselves."""
+        before, old_levels = self._before()
+        own, ways = self._own(old_levels), self.ways()
+        for level, olds in zip(self.levels or (), old_levels, strict=True):
+            for value, old in zip(level, olds, strict=True):
+                if type(value) is not tuple and not _holds_same(value, old, own):
+                    position, path = ways[id(value)]
+                    yield start + position, path, value.copy()
+        del before  # the ids in `own` are those of its parts
+
+    def _before(self) -> tuple[list[Any], list[list[Any]]]:
+        """The rows as they were, made anew, with what is in them."""
+        assert self.content is not None
+        before = marshal.loads(self.content)  # noqa: S302 - our own
+        levels = _levels(before)
+        assert levels is not None
+        return before, levels
+
+    def _own(self, old_levels: list[list[Any]]) -> dict[int, Any]:
+        """By the id of what was made anew, the rows' own."""
+        pairs = zip(old_levels, self.levels or (), strict=True)
+        return {id(old): value for olds, values in pairs for old, value in zip(olds, values, strict=True)}
+
+    def ways(self) -> dict[int, tuple[int, tuple[Any, ...]]]:
+        """For each list, dictionary and tuple as it was, by id: the position of its row, and the keys that led to it."""
+        before, old_levels = self._before()
+        own = self._own(old_levels)
+        found: dict[int, tuple[int, tuple[Any, ...]]] = {}
+        waiting: list[tuple[Any, int, tuple[Any, ...]]] = [(row, n, ()) for n, row in enumerate(before) if id(row) in own]
+        while waiting:
+            old, position, path = waiting.pop()
+            found.setdefault(id(own[id(old)]), (position, path))
+            inner: Any = old.items() if type(old) is dict else enumerate(old)
+            waiting += [(each, position, (*path, key)) for key, each in inner if id(each) in own]
+        return found
+
+
+def _content(rows: Any) -> bytes | None:
+    try:
+        return marshal.dumps(rows, _BY_VALUE)
+    except ValueError:  # something else than plain values, or deeper than it goes
+        return None
+
+
+def _levels(rows: Any) -> list[list[Any]] | None:
+    """Lists, dictionaries and tuples in rows, from the rows themselves inwards; None where they are too deep, or hold sets."""
+    levels: list[list[Any]] = []
+    level: Any = rows
+    while True:
+        if {set, frozenset, bytearray} & set(map(type, level)):
+            return None
+        inner = [value for value in level if type(value) in PLAIN_KINDS]
+        if not inner:
+            return levels
+        if len(levels) == _DEEPEST:
+            return None
+        levels.append(inner)
+        level = list(itertools.chain.from_iterable(value.values() if type(value) is dict else value for value in inner))
+
+
+def _are_same(one: list[list[Any]], other: list[list[Any]]) -> bool:
+    return list(map(len, one)) == list(map(len, other)) and all(all(map(operator.is_, a, b)) for a, b in zip(one, other, strict=True))
+
+
+def _holds_same(value: Any, old: Any, own: dict[int, Any]) -> bool:
+    if len(value) != len(old):
+        return False
+    if type(value) is dict:
+        return _content(list(value)) == _content(list(old)) and _holds_same(list(value.values()), list(old.values()), own)
+    return all(a is own[id(b)] if id(b) in own else _is_atom(a, b) for a, b in zip(value, old, strict=True))
+
+
+def _is_atom(value: Any, old: Any) -> bool:
+    return type(value) is type(old) and (value is old or _content(value) == _content(old))
+
+
+def holds_any(value: Any, ids: set[int]) -> bool:
+    """Whether a value holds one of these objects, as far as it is plain; true for one that is not."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        inner = [each for each in level if type(each) in PLAIN_KINDS]
+        if not ids.isdisjoint(map(id, inner)):
+            return True
+        level = list(itertools.chain.from_iterable(itertools.chain(v, v.values()) if type(v) is dict else v for v in inner))
+        if not level:
+            return False
+        if not set(map(type, level)) <= _KNOWN_KINDS:
+            return True
+    return True
