@@ -1,0 +1,406 @@
+"""What a command and everything it starts hold in memory together, and for how long.
+
+    $ python benchmarks/resident.py --limit 384MiB -- runsurge run --workers 2 sobel.py
+    peak 231.4 MiB PSS of all processes together, 6.2 s, exit status 0
+    limit 384.0 MiB kept: 152.6 MiB to spare
+      112.0 MiB at the peak, 118.3 MiB at most   runsurge run --workers 2 sobel.py
+       60.2 MiB at the peak,  60.9 MiB at most   python -m runsurge_dask.runner
+    ...
+    302 samples, longest pause 21 ms; sampling took 0.58 s of one core
+
+Every 20 ms the proportional set size (PSS) of each process of the tree is read and summed: a page that n processes share counts
+1/n in each, so the sum is what the machine would get back. This process is the tree's *subreaper*: who loses its parent becomes a
+child of this one and stays counted. It samples from outside: nothing runs in what it measures. Where the kernel or the rights do
+not give PSS the sum of resident sizes stands in (`"measure": "rss"`), which counts shared pages once a process: never too low.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ctypes
+import dataclasses
+import json
+import os
+import platform
+import re
+import resource
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+INTERVAL_SECONDS = 0.020
+"""Between the starts of two samples, as the memory contract asks for."""
+LEAST_REST = 2
+"""After a sample at least so many times its own length is slept: walking 5 GB of pages takes 20 ms, and must not slow what it watches."""
+SETTLE_SECONDS = 0.2
+"""How long processes that outlive the command may take to end by themselves before they count as left behind."""
+UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+PR_SET_CHILD_SUBREAPER = 36
+KCMP_VM = 1
+KCMP_CALLS = {"x86_64": 312, "aarch64": 272}
+"""The number of the system call that says whether two processes share one memory, by machine."""
+TIMED_OUT = 124
+"""Exit status of a command that was ended because it took too long, as `timeout` gives it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessPeak:
+    """One process of the tree."""
+
+    command: str
+    peak_bytes: int
+    """The most it held in any sample."""
+    at_peak_bytes: int
+    """What it held when all together held most; 0 if it did not live then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What a command and its descendants held and took."""
+
+    command: tuple[str, ...]
+    exit_status: int
+    """Negative for the number of the signal that ended it."""
+    elapsed_seconds: float
+    cpu_seconds: float
+    """Of all processes of the tree."""
+    peak_bytes: int
+    measure: str
+    """`pss`, or `rss` where PSS could not be read."""
+    processes: tuple[ProcessPeak, ...]
+    """By what they held at the peak, then at most."""
+    samples: int
+    longest_pause_seconds: float
+    """Between two samples."""
+    sampler_seconds: float
+    """Processor time that sampling took, on another core if there is one."""
+    limit_bytes: int = 0
+    """0: none was given."""
+    over_limit_seconds: float = 0.0
+    over_limit_bytes: int = 0
+    """The most by which the limit was exceeded."""
+    left_behind: tuple[str, ...] = ()
+    """Commands of processes that outlived the command, and were ended."""
+    timed_out: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, for `json.dump`."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Measured:
+        """What `as_json` gave."""
+        plain: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in values.items()}
+        plain["processes"] = tuple(ProcessPeak(**each) for each in values["processes"])
+        return cls(**plain)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Sums over the samples so far: pure, so that its rules can be tested without a process.
+
+    For example, with a limit of 100 bytes, samples of 90, 120 and 80 bytes at 0, 1 and 3 s: over the limit for 2 s, by 20 bytes.
+    """
+
+    limit_bytes: int = 0
+    samples: int = 0
+    peak_bytes: int = 0
+    at_peak: dict[int, int] = field(default_factory=dict)
+    peaks: dict[int, int] = field(default_factory=dict)
+    over_limit_seconds: float = 0.0
+    over_limit_bytes: int = 0
+    longest_pause_seconds: float = 0.0
+    _seen_seconds: float = -1.0
+    _was_over: bool = False
+
+    def add(self, at_seconds: float, held: Mapping[int, int]) -> None:
+        """One sample: bytes by process, at a time that never runs back. A sample holds until the next one."""
+        pause = at_seconds - self._seen_seconds if self.samples else 0.0
+        total = sum(held.values())
+        self.over_limit_seconds += pause if self._was_over else 0.0
+        self.longest_pause_seconds = max(self.longest_pause_seconds, pause)
+        self.samples, self._seen_seconds = self.samples + 1, at_seconds
+        self._was_over = bool(self.limit_bytes) and total > self.limit_bytes
+        self.over_limit_bytes = max(self.over_limit_bytes, total - self.limit_bytes if self._was_over else 0)
+        for process, size in held.items():
+            self.peaks[process] = max(self.peaks.get(process, 0), size)
+        if total > self.peak_bytes:
+            self.peak_bytes, self.at_peak = total, dict(held)
+
+
+@dataclass(slots=True)
+class Watched:
+    """A living process of the tree, its memory file kept open."""
+
+    parent: int
+    memory: int
+    """A file descriptor: of `smaps_rollup`, or of `statm` where that cannot be read."""
+    is_pss: bool
+    command: str = ""
+    age: int = 0
+    """Samples it has been in: an `exec` changes the command of a young one."""
+
+
+class Tree:
+    """The descendants of one process, found in /proc: each new process is asked for its parent once."""
+
+    def __init__(self, root: int) -> None:
+        self.root = root
+        self.living: dict[int, Watched] = {}
+        self.commands: dict[int, str] = {}
+        self.measure = "pss"
+        self._known: set[int] = {int(name) for name in os.listdir("/proc") if name.isdigit()}
+
+    def refresh(self) -> None:
+        """Forget who died and take in who was born. A subreaper's descendant stays one, so membership never changes."""
+        present = {int(name) for name in os.listdir("/proc") if name.isdigit()}
+        for process in [each for each in self.living if each not in present]:
+            os.close(self.living.pop(process).memory)
+        parents = {process: parent for process in present - self._known if (parent := parent_of(process))}
+        self._known = (self._known & present) | parents.keys()
+        while born := [each for each, parent in parents.items() if parent == self.root or parent in self.living]:
+            for process in born:
+                self._watch(process, parents.pop(process))
+
+    def _watch(self, process: int, parent: int) -> None:
+        with contextlib.suppress(OSError):
+            file, is_pss = open_memory(process)
+            self.measure = self.measure if is_pss else "rss"
+            self.living[process] = Watched(parent, file, is_pss)
+
+    def sample(self) -> dict[int, int]:
+        """Bytes that each living process holds; one memory that two share (between vfork and exec) counts once."""
+        self.refresh()
+        texts: dict[int, bytes] = {}
+        for process, watched in list(self.living.items()):
+            try:
+                texts[process] = os.pread(watched.memory, 4096, 0)
+            except OSError:  # it died since
+                texts[process] = b""
+            if not texts[process] or self._is_borrowed(process, watched, texts):
+                del texts[process]
+            elif watched.age < 2 or watched.age % 50 == 0:  # noqa: PLR2004 - now, after its exec, and once a second
+                watched.command = command_of(process) or watched.command
+                self.commands[process] = watched.command
+            watched.age += 1
+        return {process: bytes_held(text, is_pss=self.living[process].is_pss) for process, text in texts.items()}
+
+    def _is_borrowed(self, process: int, watched: Watched, texts: Mapping[int, bytes]) -> bool:
+        return texts.get(watched.parent) == texts[process] and have_one_memory(process, watched.parent)
+
+
+def open_memory(process: int) -> tuple[int, bool]:
+    """A file descriptor that tells a process's memory, and whether that is PSS.
+
+    Raises:
+        OSError: the process has died.
+    """
+    with contextlib.suppress(OSError):
+        file = os.open(f"/proc/{process}/smaps_rollup", os.O_RDONLY)
+        try:
+            os.pread(file, 1, 0)
+        except OSError:
+            os.close(file)
+        else:
+            return file, True
+    return os.open(f"/proc/{process}/statm", os.O_RDONLY), False
+
+
+def bytes_held(text: bytes, *, is_pss: bool) -> int:
+    """PSS in bytes from the text of `smaps_rollup`, or resident bytes from that of `statm`."""
+    if not is_pss:
+        return int(text.split()[1]) * resource.getpagesize()
+    found = re.search(rb"^Pss: *(\d+) kB", text, re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
+
+
+def parent_of(process: int) -> int:
+    """The parent of a process; 0 if it has died."""
+    try:
+        with open(f"/proc/{process}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def command_of(process: int) -> str:
+    """The command line of a process; empty if it has died."""
+    with contextlib.suppress(OSError), open(f"/proc/{process}/cmdline", "rb") as file:
+        return file.read().rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
+    return ""
+
+
+def have_one_memory(process: int, other: int) -> bool:
+    """Whether two processes share one address space, as a parent and its vfork child do; a plain fork does not."""
+    number = KCMP_CALLS.get(platform.machine())
+    return number is not None and ctypes.CDLL(None).syscall(number, process, other, KCMP_VM, 0, 0) == 0
+
+
+def measure(command: Sequence[str], *, cwd: str | Path = ".", limit_bytes: int = 0, timeout_seconds: float = 0, **streams: Any) -> Measured:
+    """Run a command under a sampler of its own, so that the caller's processes are not of its tree.
+
+    `streams` go to `subprocess.run` (`stdout`, `stderr`, `env`). The exit status of the command is in the answer.
+
+    Raises:
+        RuntimeError: the sampler itself failed, say because there is no such command.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "measured.json"
+        options = ["--json", str(report), "--limit", str(limit_bytes), "--timeout", str(timeout_seconds), "--quiet"]
+        done = subprocess.run([sys.executable, __file__, *options, "--", *command], cwd=cwd, check=False, **streams)
+        if not report.exists():
+            raise RuntimeError(f"the sampler of {command[0]} ended with status {done.returncode}")
+        return Measured.from_json(json.loads(report.read_text(encoding="utf-8")))
+
+
+def watch(
+    command: Sequence[str], *, limit_bytes: int = 0, interval_seconds: float = INTERVAL_SECONDS, timeout_seconds: float = 0
+) -> Measured:
+    """Run a command as a child of this process, which becomes the subreaper of all that it starts, and sample until it ends."""
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "this kernel has no subreaper")
+    tree, tally = Tree(os.getpid()), Tally(limit_bytes)
+    own_seconds = time.process_time()
+    begun = time.monotonic()
+    child = os.posix_spawnp(command[0], list(command), os.environ, setsid=True)
+    statuses: dict[int, int] = {}
+    try:
+        for _ in ticks(child, interval_seconds):
+            tally.add(time.monotonic() - begun, tree.sample())
+            reap(statuses)
+            if child in statuses or 0 < timeout_seconds < time.monotonic() - begun:
+                break
+    finally:
+        elapsed = time.monotonic() - begun
+        reap(statuses)
+        timed_out = child not in statuses
+        left_behind = end_all(tree, statuses, patience_seconds=0 if timed_out else SETTLE_SECONDS)
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Measured(
+        command=tuple(command), exit_status=TIMED_OUT if timed_out else os.waitstatus_to_exitcode(statuses[child]),
+        elapsed_seconds=round(elapsed, 4), cpu_seconds=round(spent.ru_utime + spent.ru_stime, 3),
+        peak_bytes=tally.peak_bytes, measure=tree.measure, processes=peaks_of(tally, tree.commands),
+        samples=tally.samples, longest_pause_seconds=round(tally.longest_pause_seconds, 4),
+        sampler_seconds=round(time.process_time() - own_seconds, 3), limit_bytes=limit_bytes,
+        over_limit_seconds=round(tally.over_limit_seconds, 3), over_limit_bytes=tally.over_limit_bytes,
+        left_behind=() if timed_out else left_behind, timed_out=timed_out,
+    )  # fmt: skip
+
+
+def ticks(child: int, interval_seconds: float) -> Iterator[float]:
+    """When to sample: each interval, with a rest after long samples; ends as soon as the child does."""
+    handle = os.pidfd_open(child)
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    try:
+        while True:
+            begun = time.monotonic()
+            yield begun
+            taken = time.monotonic() - begun
+            if poll.poll(max(interval_seconds - taken - 0.001, LEAST_REST * taken) * 1000):  # poll rounds up to a millisecond
+                return
+    finally:
+        os.close(handle)
+
+
+def reap(statuses: dict[int, int]) -> None:
+    """Take in whoever of our children has died, own and adopted."""
+    with contextlib.suppress(ChildProcessError):
+        while (died := os.waitpid(-1, os.WNOHANG))[0]:
+            statuses[died[0]] = died[1]
+
+
+def end_all(tree: Tree, statuses: dict[int, int], *, patience_seconds: float) -> tuple[str, ...]:
+    """Give the rest of the tree a moment to end, kill what does not, and say what that was."""
+    patience_ends = time.monotonic() + patience_seconds
+    tree.refresh()
+    while tree.living and time.monotonic() < patience_ends:
+        time.sleep(0.01)
+        reap(statuses)
+        tree.refresh()
+    left = tuple(command_of(process) or tree.commands.get(process, "?") for process in tree.living)
+    while tree.living:
+        for process in list(tree.living):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        time.sleep(0.005)
+        reap(statuses)
+        tree.refresh()
+    return left
+
+
+def peaks_of(tally: Tally, commands: Mapping[int, str]) -> tuple[ProcessPeak, ...]:
+    """The processes, the largest at the peak first."""
+    found = [
+        ProcessPeak(command=commands.get(process, "?"), peak_bytes=peak, at_peak_bytes=tally.at_peak.get(process, 0))
+        for process, peak in tally.peaks.items()
+    ]
+    return tuple(sorted(found, key=lambda each: (-each.at_peak_bytes, -each.peak_bytes)))
+
+
+def parse_bytes(text: str) -> int:
+    """A number of bytes as people write it: `384MiB`, `1.5 GB`, `4096`.
+
+    Raises:
+        ValueError: it is not a number with one of the units B, kB, MB, GB, KiB, MiB, GiB.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmg]i?b|b?)\s*", text.lower())
+    if not found:
+        raise ValueError(f"{text!r} is no number of bytes; write 384MiB, 1.5GB or 4096")
+    return round(float(found[1]) * UNITS[found[2].removesuffix("b") and found[2]])
+
+
+def render(measured: Measured, *, most_processes: int = 12) -> str:
+    """What a person wants to read."""
+    mib = 2**20
+    what = f"{measured.measure.upper()} of all processes together"
+    lines = [f"peak {measured.peak_bytes / mib:.1f} MiB {what}, {measured.elapsed_seconds:.2f} s, exit status {measured.exit_status}"]
+    if measured.limit_bytes and not measured.over_limit_bytes:
+        spare = measured.limit_bytes - measured.peak_bytes
+        lines.append(f"limit {measured.limit_bytes / mib:.1f} MiB kept: {spare / mib:.1f} MiB to spare")
+    elif measured.limit_bytes:
+        excess = f"by {measured.over_limit_bytes / mib:.1f} MiB, {measured.over_limit_seconds:.2f} s long"
+        lines.append(f"limit {measured.limit_bytes / mib:.1f} MiB EXCEEDED {excess}")
+    for each in measured.processes[:most_processes]:
+        sizes = f"{each.at_peak_bytes / mib:8.1f} MiB at the peak, {each.peak_bytes / mib:8.1f} MiB at most"
+        lines.append(f"{sizes}   {' '.join(each.command.split())[:100]}")
+    if len(measured.processes) > most_processes:
+        lines.append(f"    and {len(measured.processes) - most_processes} more")
+    lines += [f"left behind, and ended: {command}" for command in measured.left_behind]
+    cost = f"sampling took {measured.sampler_seconds:.2f} s of one core"
+    return "\n".join([*lines, f"{measured.samples} samples, longest pause {measured.longest_pause_seconds * 1000:.0f} ms; {cost}"])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure one command; the exit status is that of the command."""
+    parser = argparse.ArgumentParser(description="Sample the memory of a command and of all that it starts.")
+    parser.add_argument("--limit", type=parse_bytes, default=0, metavar="BYTES", help="say how long and by how much this was exceeded")
+    parser.add_argument("--interval", type=float, default=INTERVAL_SECONDS, metavar="SECONDS")
+    parser.add_argument("--timeout", type=float, default=0, metavar="SECONDS", help="end the whole tree after so long; 0: never")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there")
+    parser.add_argument("--quiet", action="store_true", help="no text on standard error")
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
+    options = parser.parse_args(arguments)
+    command = options.command[1:] if options.command[:1] == ["--"] else options.command
+    if not command:
+        parser.error("which command?")
+    measured = watch(command, limit_bytes=options.limit, interval_seconds=options.interval, timeout_seconds=options.timeout)
+    if options.json:
+        options.json.write_text(json.dumps(measured.as_json()) + "\n", encoding="utf-8")
+    if not options.quiet:
+        print(render(measured), file=sys.stderr)
+    return measured.exit_status if measured.exit_status >= 0 else 128 - measured.exit_status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
