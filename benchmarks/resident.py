@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 INTERVAL_SECONDS = 0.020
 """Between the starts of two samples, as the memory contract asks for."""
-LEAST_REST = 2
-"""After a sample at least so many times its own length is slept: walking 5 GB of pages takes 20 ms, and must not slow what it watches."""
+LEAST_REST = 3
+"""After a sample at least so many times its own length is slept: walking 5 GB takes 30 ms, and must not slow what it watches."""
 SETTLE_SECONDS = 0.2
 """How long processes that outlive the command may take to end by themselves before they count as left behind."""
 UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
@@ -226,11 +226,9 @@ def bytes_held(text: bytes, *, is_pss: bool) -> int:
 
 def parent_of(process: int) -> int:
     """The parent of a process; 0 if it has died."""
-    try:
-        with open(f"/proc/{process}/stat", "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[1])
-    except OSError:
-        return 0
+    with contextlib.suppress(OSError), open(f"/proc/{process}/stat", "rb") as file:
+        return int(file.read().rpartition(b")")[2].split()[1])
+    return 0
 
 
 def command_of(process: int) -> str:
@@ -365,12 +363,10 @@ def render(measured: Measured, *, most_processes: int = 12) -> str:
     mib = 2**20
     what = f"{measured.measure.upper()} of all processes together"
     lines = [f"peak {measured.peak_bytes / mib:.1f} MiB {what}, {measured.elapsed_seconds:.2f} s, exit status {measured.exit_status}"]
-    if measured.limit_bytes and not measured.over_limit_bytes:
-        spare = measured.limit_bytes - measured.peak_bytes
-        lines.append(f"limit {measured.limit_bytes / mib:.1f} MiB kept: {spare / mib:.1f} MiB to spare")
-    elif measured.limit_bytes:
-        excess = f"by {measured.over_limit_bytes / mib:.1f} MiB, {measured.over_limit_seconds:.2f} s long"
-        lines.append(f"limit {measured.limit_bytes / mib:.1f} MiB EXCEEDED {excess}")
+    if measured.limit_bytes:
+        spare = (measured.limit_bytes - measured.peak_bytes) / mib
+        verdict = f"kept: {spare:.1f} MiB to spare" if spare >= 0 else f"EXCEEDED by {-spare:.1f} MiB, {measured.over_limit_seconds:.2f} s long"
+        lines.append(f"limit {measured.limit_bytes / mib:.1f} MiB {verdict}")
     for each in measured.processes[:most_processes]:
         sizes = f"{each.at_peak_bytes / mib:8.1f} MiB at the peak, {each.peak_bytes / mib:8.1f} MiB at most"
         lines.append(f"{sizes}   {' '.join(each.command.split())[:100]}")
