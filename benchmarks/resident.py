@@ -1,12 +1,11 @@
 """What a command and everything it starts hold in memory together, and for how long.
 
-    $ python benchmarks/resident.py --limit 384MiB -- runsurge run --workers 2 sobel.py
-    peak 231.4 MiB PSS of all processes together, 6.2 s, exit status 0
-    limit 384.0 MiB kept: 152.6 MiB to spare
-      112.0 MiB at the peak, 118.3 MiB at most   runsurge run --workers 2 sobel.py
-       60.2 MiB at the peak,  60.9 MiB at most   python -m runsurge_dask.runner
-    ...
-    302 samples, longest pause 21 ms; sampling took 0.58 s of one core
+    $ python benchmarks/resident.py --limit 384MiB -- runsurge run wordcount.py text.txt
+    peak 49.3 MiB PSS of all processes together, 1.56 s, exit status 0
+    limit 384.0 MiB kept: 334.7 MiB to spare
+        27.7 MiB at the peak,     30.9 MiB at most   runsurge run wordcount.py text.txt
+        15.1 MiB at the peak,     15.1 MiB at most   python -P -m runsurge_dask.runner 4
+    78 samples, longest pause 21 ms; sampling took 0.11 s of one core
 
 Every 20 ms the proportional set size (PSS) of each process of the tree is read and summed: a page that n processes share counts
 1/n in each, so the sum is what the machine would get back. This process is the tree's *subreaper*: who loses its parent becomes a
@@ -40,15 +39,17 @@ if TYPE_CHECKING:
 
 INTERVAL_SECONDS = 0.020
 """Between the starts of two samples, as the memory contract asks for."""
+SAMPLER_NICENESS = -10
 LEAST_REST = 3
 """After a sample at least so many times its own length is slept: walking 5 GB takes 30 ms, and must not slow what it watches."""
 SETTLE_SECONDS = 0.2
 """How long processes that outlive the command may take to end by themselves before they count as left behind."""
-UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 PR_SET_CHILD_SUBREAPER = 36
 KCMP_VM = 1
 KCMP_CALLS = {"x86_64": 312, "aarch64": 272}
 """The number of the system call that says whether two processes share one memory, by machine."""
+YOUNG_SAMPLES, RENAMED_SAMPLES = 5, 50
+"""A process is asked for its command in its first samples, since an `exec` changes it, and then once a second."""
 TIMED_OUT = 124
 """Exit status of a command that was ended because it took too long, as `timeout` gives it."""
 
@@ -93,13 +94,9 @@ class Measured:
     """Commands of processes that outlived the command, and were ended."""
     timed_out: bool = False
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain values, for `json.dump`."""
-        return dataclasses.asdict(self)
-
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Measured:
-        """What `as_json` gave."""
+        """What `dataclasses.asdict` gave, through JSON and back."""
         plain: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in values.items()}
         plain["processes"] = tuple(ProcessPeak(**each) for each in values["processes"])
         return cls(**plain)
@@ -132,23 +129,19 @@ class Tally:
         self.samples, self._seen_seconds = self.samples + 1, at_seconds
         self._was_over = bool(self.limit_bytes) and total > self.limit_bytes
         self.over_limit_bytes = max(self.over_limit_bytes, total - self.limit_bytes if self._was_over else 0)
-        for process, size in held.items():
-            self.peaks[process] = max(self.peaks.get(process, 0), size)
+        self.peaks |= {process: max(self.peaks.get(process, 0), size) for process, size in held.items()}
         if total > self.peak_bytes:
             self.peak_bytes, self.at_peak = total, dict(held)
 
 
 @dataclass(slots=True)
 class Watched:
-    """A living process of the tree, its memory file kept open."""
+    """A living process of the tree."""
 
     parent: int
-    memory: int
-    """A file descriptor: of `smaps_rollup`, or of `statm` where that cannot be read."""
-    is_pss: bool
-    command: str = ""
-    age: int = 0
-    """Samples it has been in: an `exec` changes the command of a young one."""
+    is_borrowing: bool = True
+    """Whether it may still use its parent's memory, as between vfork and exec."""
+    samples: int = 0
 
 
 class Tree:
@@ -159,61 +152,44 @@ class Tree:
         self.living: dict[int, Watched] = {}
         self.commands: dict[int, str] = {}
         self.measure = "pss"
-        self._known: set[int] = {int(name) for name in os.listdir("/proc") if name.isdigit()}
+        self._outside: set[int] = {int(name) for name in os.listdir("/proc") if name.isdigit()}
 
     def refresh(self) -> None:
-        """Forget who died and take in who was born. A subreaper's descendant stays one, so membership never changes."""
-        present = {int(name) for name in os.listdir("/proc") if name.isdigit()}
-        for process in [each for each in self.living if each not in present]:
-            os.close(self.living.pop(process).memory)
-        parents = {process: parent for process in present - self._known if (parent := parent_of(process))}
-        self._known = (self._known & present) | parents.keys()
-        while born := [each for each, parent in parents.items() if parent == self.root or parent in self.living]:
-            for process in born:
-                self._watch(process, parents.pop(process))
+        """Forget who died and take in who was born; a subreaper's descendant stays one, so nobody is asked twice.
 
-    def _watch(self, process: int, parent: int) -> None:
-        with contextlib.suppress(OSError):
-            file, is_pss = open_memory(process)
-            self.measure = self.measure if is_pss else "rss"
-            self.living[process] = Watched(parent, file, is_pss)
+        Only who was seen to come from outside stays outside: if a parent died while it was asked, its child is asked again.
+        """
+        present = {int(name) for name in os.listdir("/proc") if name.isdigit()}
+        self.living = {process: watched for process, watched in self.living.items() if process in present}
+        new = present - self._outside - self.living.keys()
+        parents = {process: parent for process in new if (parent := parent_of(process))}
+        while born := [each for each, parent in parents.items() if parent == self.root or parent in self.living]:
+            self.living |= {process: Watched(parents.pop(process)) for process in born}
+        self._outside = (self._outside & present) | {process for process, parent in parents.items() if parent in self._outside}
 
     def sample(self) -> dict[int, int]:
-        """Bytes that each living process holds; one memory that two share (between vfork and exec) counts once."""
+        """Bytes that each living process holds of its own; a memory that it borrows counts at its parent."""
         self.refresh()
-        texts: dict[int, bytes] = {}
-        for process, watched in list(self.living.items()):
-            try:
-                texts[process] = os.pread(watched.memory, 4096, 0)
-            except OSError:  # it died since
-                texts[process] = b""
-            if not texts[process] or self._is_borrowed(process, watched, texts):
-                del texts[process]
-            elif watched.age < 2 or watched.age % 50 == 0:  # noqa: PLR2004 - now, after its exec, and once a second
-                watched.command = command_of(process) or watched.command
-                self.commands[process] = watched.command
-            watched.age += 1
-        return {process: bytes_held(text, is_pss=self.living[process].is_pss) for process, text in texts.items()}
+        held: dict[int, int] = {}
+        for process, watched in self.living.items():
+            watched.is_borrowing = watched.is_borrowing and have_one_memory(process, watched.parent)
+            if not watched.is_borrowing:
+                with contextlib.suppress(OSError):  # it died since
+                    held[process] = self._read(process)
+            if watched.samples < YOUNG_SAMPLES or watched.samples % RENAMED_SAMPLES == 0:
+                self.commands[process] = command_of(process) or self.commands.get(process, "?")
+            watched.samples += 1
+        return held
 
-    def _is_borrowed(self, process: int, watched: Watched, texts: Mapping[int, bytes]) -> bool:
-        return texts.get(watched.parent) == texts[process] and have_one_memory(process, watched.parent)
-
-
-def open_memory(process: int) -> tuple[int, bool]:
-    """A file descriptor that tells a process's memory, and whether that is PSS.
-
-    Raises:
-        OSError: the process has died.
-    """
-    with contextlib.suppress(OSError):
-        file = os.open(f"/proc/{process}/smaps_rollup", os.O_RDONLY)
+    def _read(self, process: int) -> int:
+        """Bytes of one process. Its file is opened anew: an open one goes on telling of the memory from before an exec."""
         try:
-            os.pread(file, 1, 0)
-        except OSError:
-            os.close(file)
-        else:
-            return file, True
-    return os.open(f"/proc/{process}/statm", os.O_RDONLY), False
+            with open(f"/proc/{process}/smaps_rollup", "rb", buffering=0) as file:
+                return bytes_held(file.read(4096) or b"", is_pss=True)
+        except (PermissionError, FileNotFoundError):  # another user's process; a kernel before 4.14
+            with open(f"/proc/{process}/statm", "rb", buffering=0) as file:
+                self.measure = "rss"
+                return bytes_held(file.read(4096) or b"", is_pss=False)
 
 
 def bytes_held(text: bytes, *, is_pss: bool) -> int:
@@ -232,9 +208,9 @@ def parent_of(process: int) -> int:
 
 
 def command_of(process: int) -> str:
-    """The command line of a process; empty if it has died."""
+    """The command line of a process, on one line; empty if it has died."""
     with contextlib.suppress(OSError), open(f"/proc/{process}/cmdline", "rb") as file:
-        return file.read().rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
+        return " ".join(file.read().replace(b"\0", b" ").decode(errors="replace").split())
     return ""
 
 
@@ -255,7 +231,7 @@ def measure(command: Sequence[str], *, cwd: str | Path = ".", limit_bytes: int =
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "measured.json"
         options = ["--json", str(report), "--limit", str(limit_bytes), "--timeout", str(timeout_seconds), "--quiet"]
-        done = subprocess.run([sys.executable, __file__, *options, "--", *command], cwd=cwd, check=False, **streams)
+        done = subprocess.run([sys.executable, str(Path(__file__).resolve()), *options, "--", *command], cwd=cwd, check=False, **streams)
         if not report.exists():
             raise RuntimeError(f"the sampler of {command[0]} ended with status {done.returncode}")
         return Measured.from_json(json.loads(report.read_text(encoding="utf-8")))
@@ -272,6 +248,8 @@ def watch(
     begun = time.monotonic()
     child = os.posix_spawnp(command[0], list(command), os.environ, setsid=True)
     statuses: dict[int, int] = {}
+    with contextlib.suppress(PermissionError):  # only root may: on time, too, when all cores are busy
+        os.setpriority(os.PRIO_PROCESS, 0, SAMPLER_NICENESS)
     try:
         for _ in ticks(child, interval_seconds):
             tally.add(time.monotonic() - begun, tree.sample())
@@ -352,10 +330,10 @@ def parse_bytes(text: str) -> int:
     Raises:
         ValueError: it is not a number with one of the units B, kB, MB, GB, KiB, MiB, GiB.
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmg]i?b|b?)\s*", text.lower())
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) *(?:([kmg])(i?)b|b|)", text.strip().lower())
     if not found:
         raise ValueError(f"{text!r} is no number of bytes; write 384MiB, 1.5GB or 4096")
-    return round(float(found[1]) * UNITS[found[2].removesuffix("b") and found[2]])
+    return round(float(found[1]) * (1024 if found[3] else 1000) ** " kmg".index(found[2] or " "))
 
 
 def render(measured: Measured, *, most_processes: int = 12) -> str:
@@ -365,14 +343,14 @@ def render(measured: Measured, *, most_processes: int = 12) -> str:
     lines = [f"peak {measured.peak_bytes / mib:.1f} MiB {what}, {measured.elapsed_seconds:.2f} s, exit status {measured.exit_status}"]
     if measured.limit_bytes:
         spare = (measured.limit_bytes - measured.peak_bytes) / mib
-        verdict = f"kept: {spare:.1f} MiB to spare" if spare >= 0 else f"EXCEEDED by {-spare:.1f} MiB, {measured.over_limit_seconds:.2f} s long"
-        lines.append(f"limit {measured.limit_bytes / mib:.1f} MiB {verdict}")
+        excess = f"EXCEEDED by {-spare:.1f} MiB, {measured.over_limit_seconds:.2f} s long"
+        lines.append(f"limit {measured.limit_bytes / mib:.1f} MiB {excess if spare < 0 else f'kept: {spare:.1f} MiB to spare'}")
     for each in measured.processes[:most_processes]:
         sizes = f"{each.at_peak_bytes / mib:8.1f} MiB at the peak, {each.peak_bytes / mib:8.1f} MiB at most"
-        lines.append(f"{sizes}   {' '.join(each.command.split())[:100]}")
+        lines.append(f"{sizes}   {each.command[:100]}")
     if len(measured.processes) > most_processes:
         lines.append(f"    and {len(measured.processes) - most_processes} more")
-    lines += [f"left behind, and ended: {command}" for command in measured.left_behind]
+    lines += [f"left behind, and ended: {command[:100]}" for command in measured.left_behind[:most_processes]]
     cost = f"sampling took {measured.sampler_seconds:.2f} s of one core"
     return "\n".join([*lines, f"{measured.samples} samples, longest pause {measured.longest_pause_seconds * 1000:.0f} ms; {cost}"])
 
@@ -392,10 +370,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("which command?")
     measured = watch(command, limit_bytes=options.limit, interval_seconds=options.interval, timeout_seconds=options.timeout)
     if options.json:
-        options.json.write_text(json.dumps(measured.as_json()) + "\n", encoding="utf-8")
+        options.json.write_text(json.dumps(dataclasses.asdict(measured)) + "\n", encoding="utf-8")
     if not options.quiet:
         print(render(measured), file=sys.stderr)
-    return measured.exit_status if measured.exit_status >= 0 else 128 - measured.exit_status
+    status = measured.exit_status
+    return status if status >= 0 else 128 - status
 
 
 if __name__ == "__main__":
