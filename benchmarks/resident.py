@@ -373,7 +373,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.json.write_text(json.dumps(dataclasses.asdict(measured)) + "\n", encoding="utf-8")
     if not options.quiet:
         print(render(measured), file=sys.stderr)
-    status = measured.exit_status
+    status: int = measured.exit_status
     return status if status >= 0 else 128 - status
 
 
