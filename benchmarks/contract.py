@@ -5,10 +5,10 @@
     python -m benchmarks.contract word_counts price_list --factor 4 --limit 1GiB
     python -m benchmarks.contract --no-memory --limit 60MiB ...      tries the harness small; what RunSurge holds by itself
 
-For each example, limit and factor the size of the input is found by measuring: two small plain runs give a line (bytes held over
-bytes of input), the line gives a size, and a plain run at this size must hold at least factor x limit, or the size is mended and
-the run repeated. Then RunSurge runs on the same input. Every file and the text on standard output must be the same, byte for byte;
-where numbers may differ by 1e-9 (sums of floats by key), the row says so.
+For each example, limit and factor the size of the input is found by measuring: two small plain runs (of 4 MB, and at a sixth of
+what is asked) give a line (bytes held over bytes of input), the line gives a size, and a plain run at this size must hold at least
+factor x limit, or the size is mended and the run repeated. Then RunSurge runs on the same input. Every file and the text on
+standard output must be the same, byte for byte; where numbers may differ by 1e-9 (sums of floats by key), the row says so.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,9 +48,12 @@ HIGHEST = 1.25
 FLAT = 1.2
 """Our peak at 10x may be so many times the peak at 4x."""
 MOST_TURNS = 4
-FIRST_SIZES = (4_000_000, 12_000_000)
-"""Bytes of the two inputs whose plain runs give the line, for a pure Python script; a pandas script starts higher up."""
-PANDAS_SIZES = (24_000_000, 72_000_000)
+FIRST_BYTES = 4_000_000
+"""The first input that is tried plainly; together with an empty interpreter it gives a first, rough line."""
+BASE_BYTES = {PURE_BYTES: 10 * MIB, PANDAS_BYTES: 95 * MIB}
+"""What a script holds before its data, roughly, by its limit: only the second input, and never the last, is sized by it."""
+SECOND_SHARE = 6
+"""The second input should hold one part in so many of what is asked: near enough for a good line, and soon done."""
 SMALLEST_INPUT_BYTES = 100_000
 TIMEOUT_FACTOR = 10
 """A run of ours that takes so many times as long as the plain one has failed, and is ended."""
@@ -75,17 +79,18 @@ class Example:
 EXAMPLES_MEASURED = (
     Example(name="edges", limit_bytes=PURE_BYTES),
     Example(name="zscores", limit_bytes=PURE_BYTES),
-    Example(name="rating_counts", limit_bytes=PURE_BYTES),
+    Example(name="rating_counts", limit_bytes=PURE_BYTES, is_quick=True),
     Example(name="slowest_requests", limit_bytes=PURE_BYTES),
     Example(name="word_counts", limit_bytes=PURE_BYTES, is_large=True),
     Example(name="events_to_csv", limit_bytes=PURE_BYTES),
     Example(name="good_readings", limit_bytes=PURE_BYTES, is_quick=True, is_large=True),
-    Example(name="column_statistics", limit_bytes=PURE_BYTES, is_quick=True),
+    Example(name="column_statistics", limit_bytes=PURE_BYTES),
     Example(name="late_orders", limit_bytes=PANDAS_BYTES, is_large=True),
     Example(name="sales_by_region", limit_bytes=PANDAS_BYTES, is_quick=True),
     Example(name="price_list", limit_bytes=PANDAS_BYTES),
     Example(name="stores_joined", limit_bytes=PANDAS_BYTES),
 )
+NAMES = tuple(each.name for each in EXAMPLES_MEASURED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,11 +161,20 @@ def size_for(peak_bytes: int, points: Sequence[Point]) -> int:
     return max(round(high.input_bytes + (peak_bytes - high.peak_bytes) / slope), SMALLEST_INPUT_BYTES)
 
 
+def second_size(asked_bytes: int, first: Point, *, base_bytes: int) -> int:
+    """Bytes of the second input, at least twice the first."""
+    held_by_data = max(first.peak_bytes - base_bytes, base_bytes // 4)
+    share = asked_bytes / SECOND_SHARE / held_by_data
+    return max(round(first.input_bytes * share), 2 * first.input_bytes)
+
+
 class Workshop:
     """A folder in which examples are run, one after the other: never two at once."""
 
-    def __init__(self, folder: Path, *, uses_memory: bool, reports: Path | None) -> None:
+    def __init__(self, folder: Path, *, uses_memory: bool, reports: Path | None, is_talking: bool = False) -> None:
         self.folder = folder
+        self.is_talking = is_talking
+        self.begun = time.monotonic()
         self.uses_memory = uses_memory
         self.reports = reports
         self.points: dict[str, list[Point]] = {}
@@ -185,10 +199,10 @@ class Workshop:
         """A plain run that holds what was asked, with the size of its input."""
         example = case.example
         points = self.points.setdefault(example.name, [])
-        for size in FIRST_SIZES if example.limit_bytes == PURE_BYTES else PANDAS_SIZES:
-            if len(points) < 2:  # noqa: PLR2004 - a line has two points
-                with self.place("probe") as probe:
-                    self._plain(example, size, probe)
+        for is_first in (True, False) if len(points) < 2 else ():  # noqa: PLR2004 - a line has two points
+            with self.place("probe") as probe:
+                size = FIRST_BYTES if is_first else second_size(case.asked_bytes, points[0], base_bytes=BASE_BYTES[example.limit_bytes])
+                self._plain(example, size, probe)
         for _ in range(MOST_TURNS):
             empty(folder)
             measured = self._plain(example, size_for(round(AIM * case.asked_bytes), points), folder)
@@ -196,12 +210,17 @@ class Workshop:
                 return measured, points[-1].input_bytes
         raise RuntimeError(f"{example.name}: no size found at which a plain run holds {case.asked_bytes} bytes: {points}")
 
+    def _tell(self, what: str) -> None:
+        if self.is_talking:
+            print(f"  {time.monotonic() - self.begun:6.1f} s  {what}", file=sys.stderr, flush=True)
+
     def _plain(self, example: Example, size_bytes: int, folder: Path) -> Measured:
         source = self.folder / "input" / "input"
         make_input(example.name, source, size_bytes)
         measured = self._run([sys.executable, str(example.script), str(source)], folder)
         if measured.exit_status:
             raise RuntimeError(f"{example.name} itself failed: {last_line(folder / 'stderr')}")
+        self._tell(f"{example.name}: {source.stat().st_size / 1e6:.1f} MB held {measured.peak_bytes / MIB:.0f} MiB plainly")
         self.points[example.name].append(Point(input_bytes=source.stat().st_size, peak_bytes=measured.peak_bytes))
         return measured
 
@@ -294,21 +313,24 @@ def say_where() -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure the cases asked for; the exit status says whether the contract held in all of them."""
     parser = argparse.ArgumentParser(description="Measure the memory contract on the examples.")
-    parser.add_argument("names", nargs="*", choices=[each.name for each in EXAMPLES_MEASURED], metavar="EXAMPLE")
+    parser.add_argument("names", nargs="*", metavar="EXAMPLE", help=f"all, or some of {', '.join(NAMES)}")
     parser.add_argument("--quick", action="store_true", help="three examples at 4x")
     parser.add_argument("--factor", type=float, action="append", help="may be given twice; 4 and 10 by default")
     parser.add_argument("--limit", type=parse_bytes, default=0, help="for all, in place of each example's own")
     parser.add_argument("--no-memory", action="store_true", help="leave out `--memory`")
     parser.add_argument("--json", type=Path, metavar="FILE", help="append a line of JSON a row")
     parser.add_argument("--reports", type=Path, metavar="FOLDER", help="keep RunSurge's own report of each run there")
+    parser.add_argument("--verbose", action="store_true", help="say on standard error which sizes are tried")
     parser.add_argument("--folder", type=Path, help="where inputs and outputs lie while they are needed: up to 6 GB")
     options = parser.parse_args(arguments)
+    if unknown := set(options.names) - set(NAMES):
+        parser.error(f"no such example: {', '.join(sorted(unknown))}")
     factors = options.factor or (FACTORS[:1] if options.quick else FACTORS)
     print(f"{say_where()}\n\n{HEADER}", flush=True)
     rows: list[Row] = []
     failures = 0
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="contract-") as folder:
-        shop = Workshop(Path(folder), uses_memory=not options.no_memory, reports=options.reports)
+        shop = Workshop(Path(folder), uses_memory=not options.no_memory, reports=options.reports, is_talking=options.verbose)
         for case in cases_of(options.names, factors, options.limit, is_quick=options.quick):
             try:
                 row = shop.measure_case(case)
@@ -322,7 +344,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 with open(options.json, "a", encoding="utf-8") as file:
                     file.write(json.dumps({**dataclasses.asdict(row), "is_well": row.is_well}) + "\n")
     growth = render_growth(rows)
-    print("\n" + "\n".join(line for line, _ in growth))
+    print("".join(f"\n{line}" for line, _ in growth))
     return 0 if not failures and all(row.is_well for row in rows) and all(is_flat for _, is_flat in growth) else 1
 
 

@@ -333,7 +333,8 @@ def parse_bytes(text: str) -> int:
     found = re.fullmatch(r"(\d+(?:\.\d+)?) *(?:([kmg])(i?)b|b|)", text.strip().lower())
     if not found:
         raise ValueError(f"{text!r} is no number of bytes; write 384MiB, 1.5GB or 4096")
-    return round(float(found[1]) * (1024 if found[3] else 1000) ** " kmg".index(found[2] or " "))
+    size: float = float(found[1]) * (1024 if found[3] else 1000) ** " kmg".index(found[2] or " ")
+    return round(size)
 
 
 def render(measured: Measured, *, most_processes: int = 12) -> str:
@@ -373,7 +374,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.json.write_text(json.dumps(dataclasses.asdict(measured)) + "\n", encoding="utf-8")
     if not options.quiet:
         print(render(measured), file=sys.stderr)
-    status: int = measured.exit_status
+    status = measured.exit_status
     return status if status >= 0 else 128 - status
 
 
