@@ -22,6 +22,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -323,6 +324,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--verbose", action="store_true", help="say on standard error which sizes are tried")
     parser.add_argument("--folder", type=Path, help="where inputs and outputs lie while they are needed: up to 6 GB")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what runs is ended, and folders are removed
     if unknown := set(options.names) - set(NAMES):
         parser.error(f"no such example: {', '.join(sorted(unknown))}")
     factors = options.factor or (FACTORS[:1] if options.quick else FACTORS)

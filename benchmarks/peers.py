@@ -22,6 +22,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -263,6 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="append a line of JSON a row")
     parser.add_argument("--folder", type=Path, help="where inputs and outputs lie while they are needed: up to 3 GB")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what runs is ended, and folders are removed
     if unknown := set(options.names) - set(NAMES):
         parser.error(f"no such question: {', '.join(sorted(unknown))}")
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("dask", "polars", "duckdb"))

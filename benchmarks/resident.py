@@ -1,11 +1,12 @@
 """What a command and everything it starts hold in memory together, and for how long.
 
     $ python benchmarks/resident.py --limit 384MiB -- runsurge run wordcount.py text.txt
-    peak 49.3 MiB PSS of all processes together, 1.56 s, exit status 0
-    limit 384.0 MiB kept: 334.7 MiB to spare
-        27.7 MiB at the peak,     30.9 MiB at most   runsurge run wordcount.py text.txt
-        15.1 MiB at the peak,     15.1 MiB at most   python -P -m runsurge_dask.runner 4
-    78 samples, longest pause 21 ms; sampling took 0.11 s of one core
+    peak 108.6 MiB PSS of all processes together, 3.69 s, exit status 0
+    limit 384.0 MiB kept: 275.4 MiB to spare
+        61.5 MiB at the peak,     62.8 MiB at most   runsurge run wordcount.py text.txt
+        15.0 MiB at the peak,     15.9 MiB at most   python -P -m runsurge_dask.runner 4
+        ...
+    172 samples, longest pause 39 ms; sampling took 0.34 s of one core
 
 Every 20 ms the proportional set size (PSS) of each process of the tree is read and summed: a page that n processes share counts
 1/n in each, so the sum is what the machine would get back. This process is the tree's *subreaper*: who loses its parent becomes a
@@ -41,7 +42,7 @@ INTERVAL_SECONDS = 0.020
 """Between the starts of two samples, as the memory contract asks for."""
 SAMPLER_NICENESS = -10
 LEAST_REST = 3
-"""After a sample at least so many times its own length is slept: walking 5 GB takes 30 ms, and must not slow what it watches."""
+"""After a sample at least so many times its own length is slept: walking 5 GB takes 25 ms, and must not slow what it watches."""
 SETTLE_SECONDS = 0.2
 """How long processes that outlive the command may take to end by themselves before they count as left behind."""
 PR_SET_CHILD_SUBREAPER = 36
@@ -231,9 +232,15 @@ def measure(command: Sequence[str], *, cwd: str | Path = ".", limit_bytes: int =
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "measured.json"
         options = ["--json", str(report), "--limit", str(limit_bytes), "--timeout", str(timeout_seconds), "--quiet"]
-        done = subprocess.run([sys.executable, str(Path(__file__).resolve()), *options, "--", *command], cwd=cwd, check=False, **streams)
+        sampler = subprocess.Popen([sys.executable, str(Path(__file__).resolve()), *options, "--", *command], cwd=cwd, **streams)
+        try:
+            status = sampler.wait()
+        except BaseException:  # whatever ends us must not leave the command running
+            sampler.terminate()
+            sampler.wait()
+            raise
         if not report.exists():
-            raise RuntimeError(f"the sampler of {command[0]} ended with status {done.returncode}")
+            raise RuntimeError(f"the sampler of {command[0]} ended with status {status}")
         return Measured.from_json(json.loads(report.read_text(encoding="utf-8")))
 
 
@@ -369,6 +376,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
     if not command:
         parser.error("which command?")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     measured = watch(command, limit_bytes=options.limit, interval_seconds=options.interval, timeout_seconds=options.timeout)
     if options.json:
         options.json.write_text(json.dumps(dataclasses.asdict(measured)) + "\n", encoding="utf-8")

@@ -4,7 +4,7 @@
     python make_inputs.py stores_joined receipts.csv --bytes 2GB      (writes stores.csv beside it)
 
 Two runs write the same bytes, and a smaller file is the beginning of a larger one. The last line is whole, so a file ends within
-one line of the size asked for. NumPy draws and Arrow turns to text, a block at a time: 50 to 300 MB/s.
+one line of the size asked for. NumPy draws and Arrow turns to text, a block at a time: 30 to 80 MB/s.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,16 @@ def test_the_command_line_prints_what_was_measured() -> None:
     assert done.stdout == "1\n"
     assert "PSS of all processes together" in done.stderr
     assert "limit 1024.0 MiB kept" in done.stderr
+
+
+def test_a_sampler_that_is_ended_ends_the_command(tmp_path: Path) -> None:
+    code = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    with subprocess.Popen([sys.executable, str(SAMPLER), "--", sys.executable, "-c", code], stderr=subprocess.DEVNULL) as sampler:
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+            time.sleep(0.01)
+        sampler.terminate()
+        assert sampler.wait() != 0
+    assert not Path("/proc", (tmp_path / "pid").read_text()).exists()
 
 
 def test_a_command_that_does_not_exist_is_an_error() -> None:
