@@ -56,6 +56,8 @@ BASE_BYTES = {PURE_BYTES: 10 * MIB, PANDAS_BYTES: 95 * MIB}
 SECOND_SHARE = 6
 """The second input should hold one part in so many of what is asked: near enough for a good line, and soon done."""
 SMALLEST_INPUT_BYTES = 100_000
+REPORT_OPTION = "--report"
+"""Of `runsurge run`: what it says of its stages and tasks, as JSON."""
 TIMEOUT_FACTOR = 10
 """A run of ours that takes so many times as long as the plain one has failed, and is ended."""
 TIMEOUT_LEAST_SECONDS = 120.0
@@ -230,7 +232,7 @@ class Workshop:
         if self.uses_memory and self.reports:
             self.reports.mkdir(parents=True, exist_ok=True)
             name = f"{case.example.name}-{case.limit_bytes // MIB}MiB-{case.factor:g}x.json"
-            options += ["--json", str(self.reports.resolve() / name)]
+            options += [REPORT_OPTION, str(self.reports.resolve() / name)]
         return [sys.executable, "-m", "runsurge_dask", "run", *options, str(case.example.script), "--", str(source)]
 
     def _run(self, command: list[str], folder: Path, *, limit_bytes: int = 0, timeout_seconds: float = 0) -> Measured:
