@@ -57,6 +57,7 @@ Examples:
   runsurge run wordcount.py
   runsurge run wordcount.py --workers 4 book.txt
   runsurge run wordcount.py -- book.txt --top 20
+  runsurge run wordcount.py --memory 512MiB
   runsurge run wordcount.py --exact --quiet --report outcome.json
 
 \b
@@ -119,6 +120,9 @@ def run_command(
     *,
     workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Chunks that run at once.", show_default="one a core")] = None,
     chunks: Annotated[int, typer.Option(min=0, metavar="N", help="Cut every site into so many, whatever the gain; 0: as many as pay.")] = 0,
+    memory: Annotated[
+        str, typer.Option(metavar="SIZE", help="What all processes of the run may hold together.", show_default="80 % of what is free")
+    ] = "",
     exact: Annotated[bool, typer.Option("--exact", help="Forbid sums of floats in another order (they may differ by 1e-9).")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary on a terminal.")] = False,
     report: Annotated[str, typer.Option(metavar="FILE", help="Write the outcome as JSON; `-`: the summary to standard error.")] = "",
@@ -130,7 +134,8 @@ def run_command(
 
         is_shown = not quiet and sys.stderr.isatty()
         with progress_on(sys.stderr if is_shown else None) as progress:
-            outcome = run_script(script, arguments or (), RunOptions(workers=workers or 0, chunks=chunks, exact=exact), progress)
+            options = RunOptions(workers=workers or 0, chunks=chunks, exact=exact, memory_bytes=memory_bytes(memory))
+            outcome = run_script(script, arguments or (), options, progress)
         hand_over(outcome, report, is_shown=is_shown)
         raise typer.Exit(outcome.status)
 
@@ -162,6 +167,22 @@ def errors_as_exit() -> Iterator[None]:
         raise typer.Exit(error.exit_status) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
+
+
+def memory_bytes(text: str) -> int:
+    """The limit that was asked for; 0 for none.
+
+    Raises:
+        UsageError: it is no size.
+    """
+    if not text:
+        return 0
+    from runsurge_contracts.scalars import parse_bytes
+
+    try:
+        return parse_bytes(text)
+    except ValueError as error:
+        raise UsageError("--memory", str(error), remedy="For example --memory 2GiB.") from None
 
 
 def check_report_path(report: str) -> None:
@@ -220,9 +241,10 @@ class Tally:
     """How far the stage under the bar has come."""
 
     label: str
-    chunks: int
     begun: float
     done: int = 0
+    """Chunks."""
+    share: float = 0.0
 
 
 class StageBar:
@@ -237,22 +259,23 @@ class StageBar:
         self.stream = stream
         self.size = size or (lambda: os.get_terminal_size(stream.fileno()))
         self.quiet_seconds = quiet_seconds
-        self.tally = Tally("", 0, 0.0)
+        self.tally = Tally("", 0.0)
         self._over = threading.Event()
         self._artist: threading.Thread | None = None
 
-    def begin(self, stage: int, label: str, chunks: int) -> None:
+    def begin(self, stage: int, label: str) -> None:
         """A stage starts: its bar appears in a moment, drawn beside the work."""
         self.end(stage)
-        self.tally = Tally(label, chunks, time.monotonic())
+        self.tally = Tally(label, time.monotonic())
         self._over = threading.Event()
         self._artist = threading.Thread(target=self._draw_until_over, name="progress", daemon=True)
         self._artist.start()
 
-    def advance(self, stage: int) -> None:
-        """One more chunk was accepted."""
+    def advance(self, stage: int, share: float) -> None:
+        """One more chunk was accepted; so much of the stage is done."""
         del stage
         self.tally.done += 1
+        self.tally.share = share
 
     def end(self, stage: int) -> None:
         """The stage is over and its bar gone when this returns."""
@@ -312,8 +335,8 @@ def render_bar(tally: Tally, columns: int, stream: TextIO) -> str:
     grid = Table.grid(padding=(0, 1))
     label = Text(tally.label, no_wrap=True, overflow="ellipsis", end="")
     label.truncate(LABEL_WIDTH)
-    numbers = Text(f"{tally.done}/{tally.chunks} chunks  {time.monotonic() - tally.begun:.0f} s", no_wrap=True)
-    grid.add_row(label, ProgressBar(total=tally.chunks, completed=tally.done, width=max(10, columns - LABEL_WIDTH - 30)), numbers)
+    numbers = Text(f"{tally.done} chunks  {tally.share:.0%}  {time.monotonic() - tally.begun:.0f} s", no_wrap=True)
+    grid.add_row(label, ProgressBar(total=1.0, completed=tally.share, width=max(10, columns - LABEL_WIDTH - 30)), numbers)
     with console.capture() as capture:
         console.print(grid, end="", no_wrap=True, crop=True)
     return capture.get().split("\n", 1)[0]

@@ -26,3 +26,9 @@ class UsageError(RunSurgeError):
 
     code = "usage"
     exit_status = 2
+
+
+class MemoryLimitError(RunSurgeError):
+    """The script needs more memory than it may have."""
+
+    code = "memory-limit"

@@ -13,6 +13,7 @@ from runsurge_dask.analysis.build import build_program, read_source
 from runsurge_dask.execution.session import Progress, Session, Silent
 from runsurge_dask.planning.cuts import CutOptions
 from runsurge_dask.runner.host import ChildProcessHost
+from runsurge_dask.runner.resident import available_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 WARM_MODULES = ("numpy", "pandas", "pyarrow")
 """Imported once in the runner where the script imports them; the rest is imported when the script does."""
+FREE_SHARE = 0.8
+"""Of the memory that is free when a run starts: the rest is for what others do meanwhile."""
 WORTH_SECONDS = 0.8
 """A cut that would save less is not made: the first stage of a run costs 0.5 s of imports and start-up."""
 
@@ -35,6 +38,8 @@ class RunOptions:
     chunks: int = 0
     """0: as many as pay; else every site is cut into so many, whatever the gain."""
     exact: bool = False
+    memory_bytes: int = 0
+    """What all processes of the run may hold together; 0: most of what is free now."""
     worth_seconds: float = WORTH_SECONDS
 
 
@@ -43,6 +48,7 @@ def run_script(path: str, argv: Sequence[str] = (), options: RunOptions | None =
 
     Raises:
         ScriptError: the script cannot be read or parsed.
+        MemoryLimitError: it needs more than it may have.
     """
     options = options or RunOptions()
     begun = time.perf_counter()
@@ -50,7 +56,10 @@ def run_script(path: str, argv: Sequence[str] = (), options: RunOptions | None =
     host = start_host(program)
     try:
         cut_options = CutOptions(
-            workers=options.workers or len(os.sched_getaffinity(0)), chunks=options.chunks, worth_seconds=options.worth_seconds
+            workers=options.workers or len(os.sched_getaffinity(0)),
+            chunks=options.chunks,
+            worth_seconds=options.worth_seconds,
+            memory_bytes=options.memory_bytes or int(available_bytes() * FREE_SHARE),
         )
         session = Session(program=program, host=host, options=cut_options, exact=options.exact, argv=argv, progress=progress or Silent())
         status = session.run()
@@ -61,6 +70,8 @@ def run_script(path: str, argv: Sequence[str] = (), options: RunOptions | None =
         stages=tuple(session.stages),
         decisions=decide(program, session.notes),
         pattern=pattern_of(session),
+        memory_bytes=cut_options.memory_bytes,
+        peak_bytes=session.peak_bytes,
         elapsed_seconds=time.perf_counter() - begun,
     )
 

@@ -7,6 +7,21 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskReport:
+    """One chunk as it was executed; bytes are net of what its process held before it had any data."""
+
+    start: int
+    end: int
+    """Bytes of a file, or positions of rows."""
+    reserved_bytes: int
+    """What was set aside for it; 0 where there is no limit."""
+    peak_bytes: int
+    seconds: float
+    is_outgrown: bool = False
+    """It was killed for what it held, and cut smaller."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageReport:
     """One stage as it was executed: how many chunks were handed out, and how many were accepted."""
 
@@ -23,6 +38,7 @@ class StageReport:
     note: str = ""
     lines: tuple[int, ...] = ()
     """Lines of every block that was fused into this stage."""
+    tasks: tuple[TaskReport, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.accepted <= self.chunks:
@@ -57,6 +73,10 @@ class Outcome:
     decisions: tuple[Decision, ...]
     pattern: str
     elapsed_seconds: float
+    memory_bytes: int = 0
+    """What all processes of the run were allowed to hold together."""
+    peak_bytes: int = 0
+    """The most that they were seen to hold; a script that is over before anybody looked shows 0."""
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values."""

@@ -29,7 +29,18 @@ from runsurge_dask.analysis.expressions import (
 )
 from runsurge_dask.analysis.expressions import get_slot as _get_slot
 from runsurge_dask.analysis.hoisting import choose_calls
-from runsurge_dask.analysis.kept import followed_names, made_by_comprehension, needed_within, needing
+from runsurge_dask.analysis.kept import (
+    THROUGH_METHODS,
+    Calls,
+    as_comprehension,
+    followed_names,
+    gone_through,
+    is_fixed,
+    made_by_site,
+    needed_within,
+    needing,
+)
+from runsurge_dask.analysis.lists import follow_calls, followed_in
 from runsurge_dask.analysis.names import bound_names, own_nodes
 from runsurge_dask.analysis.scopes import Mentions, Scope
 from runsurge_dask.analysis.sites import facts_of_loop
@@ -54,7 +65,11 @@ def rewrite(
     own_names = bound_names([s for s in tree.body if s not in imports])
     rewriter = _Rewriter(Scope(tree, file, mentions), own_names, first_site)
     rewriter.follows_lists = follows_lists
-    rewriter.followed = followed_names(tree) if follows_lists else frozenset()
+    if follows_lists:
+        rewriter.calls = follow_calls(tree)
+        rewriter.followed = followed_names(tree, rewriter.calls)
+        known = {*rewriter.calls.takes, *rewriter.calls.fresh}
+        rewriter.own_functions = {id(s) for s in work.body if isinstance(s, ast.FunctionDef) and s.name in known}
     work.body = rewriter.suite(work.body)
     return ast.fix_missing_locations(work), rewriter.facts
 
@@ -70,6 +85,14 @@ class _Rewriter(ast.NodeTransformer):
         self.is_frozen = False
         self.hoisted: list[ast.stmt] = []
         self.follows_lists = False
+        self.calls = Calls()
+        self.own_functions: set[int] = set()
+        """Functions whose calls are followed."""
+        self.kept_value: ast.ListComp | None = None
+        """What a call of `list` in the statement that is being written stands for, where its rows may stay in files."""
+        self.kept_call: ast.expr | None = None
+        self.gives_lists = False
+        """Whether the lists that this function returns are followed where it is called."""
         self.followed: frozenset[str] = frozenset()
         """Names of this scope whose rows may stay where chunks left them."""
         self.settled: set[str] = set()
@@ -83,14 +106,18 @@ class _Rewriter(ast.NodeTransformer):
         outer, self.hoisted = self.hoisted, []
         before = set(self.settled)
         is_loop = isinstance(statement, ast.For | ast.While)
-        first = needed_within(statement, self.followed - before) if is_loop else set()  # type: ignore[arg-type]
+        first = needed_within(statement, self.followed - before, self.calls) if is_loop else set()  # type: ignore[arg-type]
         self.settled |= first
-        made, number = made_by_comprehension(statement), len(self.facts)
+        number, is_kept = len(self.facts), made_by_site(statement, self.followed, gives_lists=self.gives_lists)
+        self.kept_value = as_comprehension(statement.value) if is_kept else None  # type: ignore[attr-defined]
+        self.kept_call = statement.value if self.kept_value is not None else None  # type: ignore[attr-defined]
         written = self.statement(statement)
-        if made in self.followed and len(self.facts) > number and self.facts[number].code:
-            self.facts[number] = replace(self.facts[number], kept=(made,))
+        if is_kept and len(self.facts) > number and self.facts[number].code:
+            self.facts[number] = replace(self.facts[number], kept=("value",))
+        if is_kept:
+            _leave_in_files(written)
         self.settled = before
-        first |= {name for each in written for name in needing(each, self.followed - before)}
+        first |= {name for each in written for name in needing(each, self.followed - before, self.calls, gives_lists=self.gives_lists)}
         hoisted, self.hoisted = self.hoisted, outer
         first |= {n.id for each in hoisted for n in walk(each) if isinstance(n, ast.Name)} & (self.followed - before)
         return [*(_settling(name, statement) for name in sorted(first)), *hoisted, *written]
@@ -129,10 +156,11 @@ class _Rewriter(ast.NodeTransformer):
             self.scope = Scope(outer.tree, outer.file, outer.mentions, original, outer.class_name, above)
             self.in_class = False
             self.is_frozen = was_frozen or isinstance(node, ast.AsyncFunctionDef)
-        lists = self.followed, self.settled
+        lists = self.followed, self.settled, self.gives_lists
         self.followed, self.settled = self._lists_of(node), set()
+        self.gives_lists = id(node) in self.own_functions and any(self.calls.fresh.get(node.name, ()))
         node.body = self.suite(node.body)
-        self.followed, self.settled = lists
+        self.followed, self.settled, self.gives_lists = lists
         self.scope, self.in_class, self.is_frozen = outer, was_in_class, was_frozen
         return node
 
@@ -141,7 +169,7 @@ class _Rewriter(ast.NodeTransformer):
         if not is_followed or any(isinstance(each, ast.Yield | ast.YieldFrom) for each in own_nodes(node.body)):
             return frozenset()
         assert isinstance(node, ast.FunctionDef)
-        return followed_names(node)
+        return followed_in(node, self.calls) if id(node) in self.own_functions else followed_names(node, self.calls)
 
     def loop(self, node: ast.For) -> list[ast.stmt]:
         if self.in_class or self.is_frozen or _leaves_from_else(node):
@@ -161,7 +189,7 @@ class _Rewriter(ast.NodeTransformer):
         return [*binding, *self.written_loop(number, node, facts, fission)]
 
     def written_loop(self, number: int, node: ast.For, facts: SiteFacts, fission: Fission | None) -> list[ast.stmt]:
-        node.iter = self.visit(node.iter)
+        node.iter = self.rows(node.iter)
         if fission is not None:
             node.body = choose_calls(node.body, fission.calls, is_ahead_of(number))
         groups = [self.with_hoisted(statement) for statement in node.body]
@@ -175,6 +203,14 @@ class _Rewriter(ast.NodeTransformer):
             node.iter = runtime_call("plain", [node.iter], node.iter)
             return [node]
         return _opened(node, facts)
+
+    def rows(self, node: ast.expr) -> ast.expr:
+        """What a site goes through: a list that is followed need not be all there, nor a slice of it, nor what counts its rows."""
+        match node:
+            case ast.Call(func=ast.Name(id="enumerate"), args=[ast.Name(id=name), *_], keywords=[]):
+                if name in self.followed - self.settled and "enumerate" not in self.shadowed:
+                    return runtime_call("counted", node.args, node)
+        return _left_in_files(self.visit(node))
 
     def take_number(self) -> int:
         self.next_site += 1
@@ -227,28 +263,63 @@ class _Rewriter(ast.NodeTransformer):
             node.args = others
             node.args[position] = self.expression(node.args[position], "list", copy.copy(node))
             return node
-        match node:
-            case ast.Call(func=ast.Name(id="len"), args=[ast.Name(id=name)], keywords=[]) if name in self.followed - self.settled:
-                return runtime_call("count", node.args, node) if "len" not in self.shadowed else node
+        if self.followed:
+            if node is self.kept_call and "list" not in self.shadowed:
+                assert self.kept_value is not None
+                return self.expression(self.kept_value, "list", node, as_call=True)
+            match node:
+                case ast.Call(func=ast.Name(id="len"), args=[ast.Name(id=name)], keywords=[]) if name in self.followed - self.settled:
+                    return runtime_call("count", node.args, node) if "len" not in self.shadowed else node
+            self.go_through(node)
         if is_pool_call(node, self.pools):
             self.facts.append(facts_of_pool(self.take_number(), node, self.scope))
         self.generic_visit(node)
         return node
 
-    def expression(self, node: ast.expr, form: str, near: ast.expr | None = None) -> ast.expr:
-        """A site in place of an expression; errors show at `near`, where the interpreter would show them."""
+    def go_through(self, node: ast.Call) -> None:
+        """Let a call that only goes through a list take its rows one by one."""
+        is_builtin = gone_through(node) and _called_name(node) not in self.shadowed
+        for place, argument in enumerate(node.args):
+            if isinstance(argument, ast.Name) and argument.id in self.followed - self.settled:
+                match node.func:
+                    case ast.Attribute(value=ast.Name() as owner, attr=attr) if attr in THROUGH_METHODS:
+                        method = ast.copy_location(ast.Constant(attr), argument)
+                        node.args[place] = runtime_call("taken", [copy.copy(owner), method, argument], argument)
+                    case ast.Name() if is_builtin:
+                        node.args[place] = runtime_call("through", [argument], argument)
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        match node:
+            case ast.Subscript(value=ast.Name(id=name) as value, slice=place, ctx=ast.Load()) if name in self.followed - self.settled:
+                if isinstance(place, ast.Slice) and is_fixed(place):
+                    nothing = ast.copy_location(ast.Constant(None), node)
+                    bounds = [self.visit(each) if each is not None else nothing for each in (place.lower, place.upper)]
+                    return runtime_call("between", [value, *bounds], node)
+                if is_fixed(place):
+                    return runtime_call("item", [value, place], node)
+        return self.generic_visit(node)
+
+    def expression(self, node: ast.expr, form: str, near: ast.expr | None = None, *, as_call: bool = False) -> ast.expr:
+        """A site in place of an expression; errors show at `near`, where the interpreter would show them.
+
+        `as_call`: a comprehension that stands for a call of `list`.
+        """
         if self.in_class or self.is_frozen:
             return node
         number = self.take_number()
         facts = facts_of_expression(number, node, form, self.scope)
         self.facts.append(facts)
         holder, name, index = slot_of(node)
-        iterable = self.visit(_get_slot(holder, name, index))
+        iterable = self.rows(_get_slot(holder, name, index))
         if facts.kind in _UNCUT:
             put_slot(holder, name, index, iterable)
+            if as_call:
+                assert isinstance(near, ast.Call)
+                near.args = [iterable]
+                return near
             return node
         put_slot(holder, name, index, ast.copy_location(ast.Name("__rs_it", ast.Load()), iterable))
-        written = [_lambda(_as_list(node), node)]
+        written = [_lambda(_listed(_get_slot(holder, name, index)) if as_call else _as_list(node), node)]
         if form == "sum":
             assert isinstance(node, ast.Call)
             written.append(_lambda(_as_list(node.args[0]) if not isinstance(node.args[0], ast.ListComp) else node.args[0], node))
@@ -302,6 +373,24 @@ def _as_partial(node: ast.expr, form: str) -> ast.expr:
     inner = copied(node)
     key = next((k.value for k in inner.keywords if k.arg == "key"), ast.copy_location(ast.Constant(None), node))
     return runtime_call("extreme", [ast.copy_location(ast.Name(form, ast.Load()), node), inner.args[0], key], node)
+
+
+def _left_in_files(rows: ast.expr) -> ast.expr:
+    """A slice for somebody who follows lists."""
+    match rows:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="__runsurge__"), attr="between") as function):
+            function.attr = "part"
+    return rows
+
+
+def _leave_in_files(written: list[ast.stmt]) -> None:
+    match written:
+        case [ast.Assign(value=value) | ast.AnnAssign(value=value) | ast.Return(value=value)] if value is not None:
+            _left_in_files(value)
+
+
+def _listed(rows: ast.expr) -> ast.expr:
+    return ast.copy_location(ast.Call(ast.copy_location(ast.Name("list", ast.Load()), rows), [rows], []), rows)
 
 
 def _settling(name: str, near: ast.stmt) -> ast.stmt:

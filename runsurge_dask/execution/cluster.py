@@ -20,11 +20,6 @@ if TYPE_CHECKING:
 
     from runsurge_dask.runner.host import RunnerHost
 
-def stage_digest(key: tuple[str, int]) -> str:
-    """The part of a chunk's key that names its stage."""
-    return key[0].rsplit("-", 1)[1]
-
-
 def _in_order(key: tuple[str, int]) -> int:
     """Dask runs the highest priority first: the first chunks, since the script goes on with them."""
     return -key[1]
@@ -82,9 +77,10 @@ class EmbeddedCluster:
         with contextlib.suppress(OSError):  # the pipe is closed at the end
             os.write(self._wake_write, b".")
 
-    def stop(self, futures: list[Any]) -> list[str]:
-        """Cancel what has not been asked for yet; returns the files that chunks of this stage have held back."""
-        stage = stage_digest(futures[0].key)
+    def stop(self, stage: str, futures: list[Any]) -> list[str]:
+        """Cancel what has not been asked for yet of a stage; returns the files that its chunks have held back."""
+        if not futures:
+            return []
         for slot in self.slots:
             slot.refuse(stage)
             slot.interrupt()

@@ -1,13 +1,15 @@
 """The conversation with one driver, from its first line to its last.
 
-    driver: propose  "I am about to cut this source"      we: here, or not at all
-    driver: run      code, surroundings, chunks           we: a Dask graph; answers in the order of the data, one at a time
+    driver: judge    "I am about to cut this source"      we: good, or not at all
+    driver: propose  "I want all cuts of this at once"    we: here, or not at all
+    driver: run      code, surroundings, what to cut      we: a Dask graph; answers in the order of the data, one at a time
     driver: finished exit status
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import pickle
 import signal
@@ -18,9 +20,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runsurge_contracts.run import StageReport
+from runsurge_contracts.scalars import format_bytes
+from runsurge_dask.errors import MemoryLimitError
 from runsurge_dask.execution.cluster import EmbeddedCluster
-from runsurge_dask.planning.cuts import CutOptions, propose_cuts
+from runsurge_dask.execution.memory import MemoryWatch, own_pids
+from runsurge_dask.execution.stages import Listed, Ranged, StageRun, Tally
+from runsurge_dask.planning.cuts import CutOptions, propose_cuts, reason_to_run_plainly
 from runsurge_dask.runner import wire
+from runsurge_dask.runner.outgrown import OUTGROWN_SIGNAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,14 +36,18 @@ if TYPE_CHECKING:
     from runsurge_dask.runner.host import Child, RunnerHost
 
 
+STOP_SECONDS = 0.5
+"""How long a script that outgrows its memory may take to end by itself, taking back what it was writing."""
+
+
 class Progress(Protocol):
     """Hears how a stage goes on."""
 
-    def begin(self, stage: int, label: str, chunks: int) -> None:
+    def begin(self, stage: int, label: str) -> None:
         """A stage starts."""
 
-    def advance(self, stage: int) -> None:
-        """One more chunk was accepted."""
+    def advance(self, stage: int, share: float) -> None:
+        """One more chunk was accepted; so much of the stage is done."""
 
     def end(self, stage: int) -> None:
         """A stage is over."""
@@ -45,10 +56,10 @@ class Progress(Protocol):
 class Silent:
     """Progress for nobody."""
 
-    def begin(self, stage: int, label: str, chunks: int) -> None:
+    def begin(self, stage: int, label: str) -> None:
         """Say nothing."""
 
-    def advance(self, stage: int) -> None:
+    def advance(self, stage: int, share: float) -> None:
         """Say nothing."""
 
     def end(self, stage: int) -> None:
@@ -76,22 +87,38 @@ class Session:
     """The latest reason why a site was not cut at run time."""
     _last_words: wire.Header = field(default_factory=dict)
     """The driver ended while a stage was under way."""
+    watch: MemoryWatch | None = None
+    outgrown_bytes: int = 0
+    """What all processes held when the script was stopped for it."""
+    _stop_before: float = 0.0
     _scratch: str = ""
     """A folder for rows that stay where chunks leave them."""
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
+    @property
+    def peak_bytes(self) -> int:
+        """The most that all processes of the run were seen to hold."""
+        return self.watch.meter.peak_bytes if self.watch is not None else 0
+
     def run(self) -> int:
-        """Run the script to its end; returns its exit status."""
+        """Run the script to its end; returns its exit status.
+
+        Raises:
+            MemoryLimitError: it needs more than it may have.
+        """
         with tempfile.TemporaryDirectory(prefix="runsurge-rows-", ignore_cleanup_errors=True) as self._scratch:
             return self._run()
 
     def _run(self) -> int:
         driver = self.host.start_child("driver")
+        pids = functools.partial(own_pids, self.host.pid, driver)
+        self.watch = MemoryWatch(self.options.memory_bytes, self.options.workers, pids, functools.partial(self._stop, driver))
         wire.send(driver.channel, self._header(), [self._payload()])
         previous = self._forward_interrupts(driver)
         try:
             return self._converse(driver)
         finally:
+            self.watch.close()
             if previous is not None:
                 signal.signal(signal.SIGINT, previous)
             if not driver.exited.is_set():
@@ -99,6 +126,23 @@ class Session:
             driver.channel.close()
             if self.owns_cluster and self.cluster is not None:
                 self.cluster.close()
+
+    def _stop(self, driver: Child, held_bytes: int) -> None:
+        """The script itself outgrows the limit: let it end at its line, and kill it if it does not."""
+        is_first = not self.outgrown_bytes
+        self.outgrown_bytes = max(self.outgrown_bytes, held_bytes)
+        if is_first:
+            self._stop_before = time.monotonic() + STOP_SECONDS
+            self.host.signal_child(driver, OUTGROWN_SIGNAL)
+        elif time.monotonic() > self._stop_before or held_bytes >= self.options.memory_bytes:
+            self.host.signal_child(driver, signal.SIGKILL)
+
+    def _refuse(self, line: int) -> MemoryLimitError:
+        file = os.path.basename(self.program.file)
+        held, limit = format_bytes(self.outgrown_bytes), format_bytes(self.options.memory_bytes)
+        where = f"{file}, line {line}" if line else file
+        what = f"the script itself needs more than --memory allows: all processes held {held} of {limit}"
+        return MemoryLimitError(where, what, remedy="Raise --memory, or keep less at a time before this line.")
 
     def _forward_interrupts(self, driver: Child) -> Any:
         def forward(*_: object) -> None:
@@ -112,7 +156,7 @@ class Session:
         path = os.path.abspath(self.program.file)
         options = {
             "chunks": self.options.chunks, "exact": self.exact, "worth_seconds": self.options.worth_seconds,
-            "workers": self.options.workers, "scratch": self._scratch,
+            "workers": self.options.workers, "scratch": self._scratch, "memory_bytes": self.options.memory_bytes,
             "sees_decimals": self.program.is_seeing_decimals, "is_patching": self.program.is_patching,
             "seeded": self.program.is_seeding, "caches_are_seen": self.program.is_looking_into_caches
         }
@@ -143,114 +187,73 @@ class Session:
                 header, blobs = (self._last_words, []) if self._last_words else wire.receive(driver.channel)
             except (EOFError, OSError):
                 driver.exited.wait()
+                if self.outgrown_bytes:
+                    raise self._refuse(0) from None
                 code = driver.exit_code
                 return 70 if code is None else code if code >= 0 else 128 - code
             match header["op"]:
                 case "propose":
-                    answer = propose_cuts(header, self.options)
-                    if "plain" in answer:
-                        self.notes[header["site"]] = answer["plain"]
-                    wire.send(driver.channel, answer)
+                    wire.send(driver.channel, self._noted(header, propose_cuts(header, self.options)))
+                case "judge":
+                    wire.send(driver.channel, self._noted(header, {"plain": reason_to_run_plainly(header, self.options)}))
                 case "decline":
                     self.notes[header["site"]] = header["reason"]
                 case "run":
                     self._run_stage(driver, header, blobs)
+                case "outgrown":
+                    driver.exited.wait()
+                    raise self._refuse(header["line"])
                 case "finished":
                     driver.exited.wait()
                     return int(header["status"])
 
+    def _noted(self, header: wire.Header, answer: wire.Header) -> wire.Header:
+        if answer.get("plain"):
+            self.notes[header["site"]] = answer["plain"]
+        return answer
+
     def _run_stage(self, driver: Child, header: wire.Header, blobs: list[bytes]) -> None:
         if self.cluster is None:
             self.cluster = EmbeddedCluster(self.host, self.options.workers)
-        from runsurge_dask.lowering import graph as lowering  # loads dask: only a run that cuts something pays for it
+        assert self.watch is not None
+        self.watch.slots = self.cluster.slots
+        from runsurge_dask.lowering.graph import LoweredStage  # loads dask: only a run that cuts something pays for it
 
         stage = len(self.stages) + 1
         surroundings, *items = blobs
-        graph, keys = lowering.lower_stage(run=self.run_id, stage=stage, specs=header["specs"], surroundings=surroundings, items=items)
+        lowered = LoweredStage(run=self.run_id, stage=stage, surroundings=surroundings)
+        supply = Listed(header["specs"], items) if "specs" in header else Ranged(header, self.options)
         facts = self.program.sites[header["site"] - 1]
         begun = time.perf_counter()
-        self.progress.begin(stage, facts.label, len(keys))
+        self.progress.begin(stage, facts.label)
         try:
-            tally = self._deliver(driver, self.cluster.submit(graph, keys), stage)
+            work = StageRun(driver.channel, self.cluster, self.watch, lowered, supply, functools.partial(self.progress.advance, stage))
+            del blobs, items
+            tally = work.deliver()
         finally:
             self.progress.end(stage)
-        report = StageReport(
-            stage=stage,
-            site=facts.site,
-            line=facts.line,
-            label=facts.label,
-            kind=str(facts.kind),
-            chunks=len(keys),
-            accepted=tally.accepted if _is_used(header, tally) else 0,
-            records=tally.records,
-            elapsed_seconds=time.perf_counter() - begun,
-            peak_resident_bytes=tally.peak_bytes,
-            note=tally.note,
-            lines=tuple(header["lines"]),
+        self._last_words = tally.last_words
+        self.stages.append(
+            StageReport(
+                stage=stage,
+                site=facts.site,
+                line=facts.line,
+                label=facts.label,
+                kind=str(facts.kind),
+                chunks=tally.chunks,
+                accepted=tally.accepted if _is_used(header, tally) else 0,
+                records=tally.records,
+                elapsed_seconds=time.perf_counter() - begun,
+                peak_resident_bytes=tally.peak_bytes,
+                note=tally.note,
+                lines=tuple(header["lines"]),
+                tasks=tuple(tally.tasks),
+            )
         )
-        self.stages.append(report)
         if tally.note:
             self.notes[facts.site] = tally.note
 
-    def _deliver(self, driver: Child, futures: list[Any], stage: int) -> _Tally:
-        """Give the driver the answers in order, one for each time it asks for more."""
-        assert self.cluster is not None
-        tally = _Tally()
-        waiting = list(futures)
-        try:
-            while waiting:
-                answer, results = self._next_answer(driver, waiting[0])
-                waiting.pop(0).release()
-                wire.send(driver.channel, answer, results)
-                if answer["status"] != "ok":
-                    tally.note = answer["reason"]
-                    break
-                reply, _ = wire.receive(driver.channel)
-                if reply["op"] == "stop":
-                    tally.note = reply["reason"]
-                    break
-                tally.count(answer)
-                self.progress.advance(stage)
-        finally:
-            left = self.cluster.stop(waiting) if waiting else []
-        for shadow in left:
-            with contextlib.suppress(OSError):  # an accepted one is in its place by now
-                os.remove(shadow)
-        with contextlib.suppress(OSError):  # a driver that is gone needs no answer
-            wire.send(driver.channel, {"event": "done", "status": "done"})
-        return tally
 
-    def _next_answer(self, driver: Child, future: Any) -> tuple[wire.Header, list[bytes]]:
-        """Wait for one chunk, noticing a driver that stops or dies meanwhile.
-
-        Raises:
-            EOFError: the driver is gone.
-        """
-        assert self.cluster is not None
-        if not self.cluster.wait(future, driver.channel):
-            reply, _ = wire.receive(driver.channel)
-            if reply["op"] == "finished":
-                self._last_words = reply
-            return {"status": "escape", "reason": reply.get("reason", "the script ended")}, []
-        answer: tuple[wire.Header, list[bytes]] = future.result()
-        return answer
-
-
-def _is_used(header: wire.Header, tally: _Tally) -> bool:
+def _is_used(header: wire.Header, tally: Tally) -> bool:
     """Whether results went into the answer: not of a mere look at a source, nor of a stage that gives all or nothing and gave nothing."""
     return bool(header.get("is_used", True)) and not (tally.note and header.get("is_atomic"))
-
-
-@dataclass(slots=True)
-class _Tally:
-    accepted: int = 0
-    records: int = 0
-    peak_bytes: int = 0
-    note: str = ""
-
-    def count(self, answer: wire.Header) -> None:
-        self.accepted += 1
-        self.records += answer["records"]
-        self.peak_bytes = max(self.peak_bytes, answer["peak_resident_bytes"])
-
-

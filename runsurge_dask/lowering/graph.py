@@ -1,9 +1,10 @@
-"""One stage as a Dask graph: a task for each chunk, all sharing the stage's surroundings.
+"""One stage as Dask graphs: a task for each chunk, all sharing the stage's surroundings.
 
     ("surroundings-<digest>", 0)                      the stage's code and the values around it
     ("stage-2-<digest>", 0) ... ("stage-2-<digest>", 7)   run_chunk(spec, surroundings, items)
 
-The digest covers run, stage and inputs: two runs on one scheduler that used the same keys would get each other's answers.
+The digest covers run, stage and inputs: two runs on one scheduler that used the same keys would get each other's answers. Chunks are added
+to the graph as they are cut, each with the bytes that are set aside for it.
 """
 
 from __future__ import annotations
@@ -15,26 +16,36 @@ from dask.task_spec import DataNode, Task, TaskRef
 from distributed import get_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from runsurge_dask.runner.wire import Header
 
 Key = tuple[str, int]
 
 
-def lower_stage(
-    *, run: str, stage: int, specs: Sequence[Header], surroundings: bytes, items: Sequence[bytes]
-) -> tuple[dict[Key, Any], list[Key]]:
-    """The graph of one stage, and the keys of its chunks in the order of the data."""
-    digest = hashlib.blake2b(f"{run}/{stage}/".encode() + surroundings, digest_size=12).hexdigest()
-    shared: Key = (f"surroundings-{digest}", 0)
-    graph: dict[Key, Any] = {shared: DataNode(shared, surroundings)}
-    keys: list[Key] = []
-    for number, (spec, blob) in enumerate(zip(specs, items, strict=True)):
-        key = (f"stage-{stage}-{digest}", number)
-        graph[key] = Task(key, run_chunk, digest, spec, TaskRef(shared), blob)
-        keys.append(key)
-    return graph, keys
+class LoweredStage:
+    """The keys and graphs of one stage."""
+
+    def __init__(self, *, run: str, stage: int, surroundings: bytes) -> None:
+        self.digest = hashlib.blake2b(f"{run}/{stage}/".encode() + surroundings, digest_size=12).hexdigest()
+        self.shared: Key = (f"surroundings-{self.digest}", 0)
+        self._name = f"stage-{stage}-{self.digest}"
+        self._surroundings = surroundings
+        self._count = 0
+
+    def shared_graph(self) -> dict[Key, Any]:
+        """The surroundings, which every chunk refers to."""
+        return {self.shared: DataNode(self.shared, self._surroundings)}
+
+    def chunk_graph(self, spec: Header, items: bytes) -> tuple[dict[Key, Any], Key]:
+        """One more chunk, and its key."""
+        key = (self._name, self._count)
+        self._count += 1
+        return {key: Task(key, run_chunk, self.digest, spec, TaskRef(self.shared), items)}, key
+
+    def refusal_graph(self, reason: str) -> tuple[dict[Key, Any], Key]:
+        """A chunk whose rows cannot be had."""
+        key = (self._name, self._count)
+        self._count += 1
+        return {key: DataNode(key, ({"status": "escape", "reason": reason}, []))}, key
 
 
 def run_chunk(digest: str, spec: Header, surroundings: bytes, items: bytes) -> tuple[Header, list[bytes]]:

@@ -1,11 +1,13 @@
-"""Decide the cuts of one source.
+"""Decide where one source is cut: the next chunk is as large as pays and as fits.
 
 For example 80 MB of lines at a measured 0.1 us a byte are 8 s of work: on 2 workers they become 8 chunks of 10 MB, so that
-the last chunk to end costs an eighth of the time and not a half.
+the last chunk to end costs an eighth of the time and not a half. Where each of two chunks may hold 60 MiB, and chunks were
+seen to hold 11 bytes for each byte of lines, chunks are cut at 4.5 MB.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +20,20 @@ CHUNKS_PER_WORKER = 4
 """More even out unequal chunks, fewer save the fixed cost of a task (2 ms)."""
 LARGEST_CHUNK_BYTES = 32 << 20
 """A chunk of text is held whole, as bytes and as objects; larger ones only cost memory."""
+SMALLEST_CHUNK_BYTES = 1 << 16
+"""Below this a chunk costs more in messages than it does in work."""
 UNMEASURED_SECONDS_PER_UNIT = {"items": 2e-6, "bytes": 2e-8}
 """Assumed where a site could not be tried on its first records."""
+ASSUMED_BYTES_PER_BYTE = 24
+"""What a chunk holds for each byte of its input until chunks have been measured: rows of short texts as dictionaries hold 15."""
+MARGIN = 1.2
+"""A reservation is so much more than what the chunks before would need at this size: rows differ."""
+LARGEST_STEP = 4
+"""A chunk is at most so many times as large as the largest one that was measured."""
+REMEMBERED_CHUNKS = 8
+"""Only the latest are asked: data may change along a file."""
+LEAST_RESERVATION_BYTES = 4 << 20
+"""What an interpreter takes and gives back in pages of its own while it does nothing much."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,33 +43,117 @@ class CutOptions:
     workers: int
     chunks: int
     worth_seconds: float
+    memory_bytes: int = 0
+    """All that the processes of the run may hold together; 0: as much as there is."""
 
     def __post_init__(self) -> None:
-        if self.workers < 1 or self.chunks < 0:
-            raise ValueError(f"{self.workers} workers, {self.chunks} chunks")
+        if self.workers < 1 or self.chunks < 0 or self.memory_bytes < 0:
+            raise ValueError(f"{self.workers} workers, {self.chunks} chunks, {self.memory_bytes} bytes")
+
+
+def reason_to_run_plainly(request: Mapping[str, Any], options: CutOptions) -> str:
+    """Why a source that a driver is about to cut is better left alone; empty if it is not."""
+    seconds = request["seconds_per_unit"]
+    if options.chunks or request["is_asked_for"] or seconds is not None:  # what was measured was judged where it was
+        return ""
+    total = (request["end"] - request["start"]) * UNMEASURED_SECONDS_PER_UNIT["bytes" if request["source"] != "items" else "items"]
+    if total * (1 - 1 / options.workers) < options.worth_seconds:
+        return f"about {total:.1f} s of work: cutting gains nothing"
+    return ""
 
 
 def propose_cuts(request: Mapping[str, Any], options: CutOptions) -> dict[str, Any]:
-    """Answer a driver that asks how to cut: `cuts` (and `counts` of records before reading), or `plain` with the reason."""
-    is_file = request["source"] != "items"
-    size = request["end"] - request["start"]
-    seconds = request["seconds_per_unit"]
-    if not options.chunks and not request["is_asked_for"] and seconds is None:  # what was measured was judged where it was
-        total = size * UNMEASURED_SECONDS_PER_UNIT["bytes" if is_file else "items"]
-        if total * (1 - 1 / options.workers) < options.worth_seconds:
-            return {"plain": f"about {total:.1f} s of work: cutting gains nothing"}
-    chunks = options.chunks or _chunk_count(size, options.workers, is_file=is_file)
-    if not is_file:
-        return {"cuts": [request["start"] + cut for cut in records.cut_items(size, chunks)]}
-    cuts = records.cut_file(request["path"], request["start"], request["end"], chunks, quote=request["quote"])
-    answer: dict[str, Any] = {"cuts": cuts}
-    if request["needs_index"]:
-        answer["counts"] = records.count_lines(request["path"], cuts)
-    return answer
+    """All cuts of a source at once (`cuts`), or why there are none (`plain`); for stages that give all or nothing."""
+    reason = reason_to_run_plainly(request, options)
+    if reason:
+        return {"plain": reason}
+    cutter = Cutter(request, options)
+    cuts = [cutter.position]
+    while not cutter.is_through:
+        cuts.append(cutter.cut(options.memory_bytes // (2 * options.workers))[1])
+    return {"cuts": cuts if len(cuts) > 1 else [*cuts, cutter.position]}
 
 
-def _chunk_count(size: int, workers: int, *, is_file: bool) -> int:
-    wanted = workers * CHUNKS_PER_WORKER
-    if is_file:
-        return max(wanted, -(-size // LARGEST_CHUNK_BYTES))
-    return min(wanted, size)
+class Cutter:
+    """One source, cut from its start to its end, chunk by chunk."""
+
+    def __init__(self, request: Mapping[str, Any], options: CutOptions) -> None:
+        self.position: int = request["start"]
+        self.end: int = request["end"]
+        self.path: str = request.get("path", "")
+        self.is_file = request["source"] != "items"
+        self._quote: str | None = request.get("quote")
+        self._bytes_per_unit: float = request.get("bytes_per_unit") or (1.0 if self.is_file else 0.0)
+        self._forced = self._forced_cuts(options.chunks) if options.chunks else None
+        self._even: int = max(1, -(-(self.end - self.position) // (options.workers * CHUNKS_PER_WORKER)))
+        self._measured: deque[tuple[int, int]] = deque(maxlen=REMEMBERED_CHUNKS)
+
+    def _forced_cuts(self, chunks: int) -> deque[int]:
+        if self.is_file:
+            cuts = records.cut_file(self.path, self.position, self.end, chunks, quote=self._quote)
+        else:
+            cuts = [self.position + cut for cut in records.cut_items(self.end - self.position, chunks)]
+        return deque(cuts[1:])
+
+    @property
+    def is_through(self) -> bool:
+        """Whether there is nothing left to cut."""
+        return not self._forced if self._forced is not None else self.position >= self.end
+
+    def cut(self, share_bytes: int) -> tuple[int, int]:
+        """Start and end of the next chunk, which is to hold at most `share_bytes` (0: as much as it wants)."""
+        start = self.position
+        if self._forced is not None:
+            self.position = self._forced.popleft()
+        else:
+            size = self._size(share_bytes)
+            if self.end - start - size < size // 2:
+                size = self.end - start if self.fits(self.end - start, share_bytes) else -(-(self.end - start) // 2)
+            self.position = self._place(start, start + size)
+        return start, self.position
+
+    def halves(self, start: int, end: int) -> list[tuple[int, int]]:
+        """A chunk that needed too much, cut in two; one chunk, if it is a single record."""
+        middle = self._place(start, (start + end) // 2)
+        return [(start, middle), (middle, end)] if start < middle < end else [(start, end)]
+
+    def _place(self, start: int, target: int) -> int:
+        """The first place at or after `target` where a record can begin, given that one begins at `start`."""
+        if not self.is_file or target >= self.end:
+            return min(max(target, start), self.end)
+        return records.next_cut(self.path, start, target, self.end, quote=self._quote)
+
+    def _size(self, share_bytes: int) -> int:
+        size = self._even
+        if self._bytes_per_unit:
+            size = min(size, int(LARGEST_CHUNK_BYTES / self._bytes_per_unit))
+        if share_bytes:
+            fitting = share_bytes / (MARGIN * self._slope()) if self._slope() else size
+            size = min(size, int(fitting))
+            if self._measured:
+                size = min(size, LARGEST_STEP * max(units for units, _ in self._measured))
+        least = SMALLEST_CHUNK_BYTES if self.is_file else 1
+        return max(int(size), least)
+
+    def _slope(self) -> float:
+        """Bytes that a chunk holds for each unit, at most."""
+        if self._measured:
+            return max(peak / units for units, peak in self._measured)
+        return ASSUMED_BYTES_PER_BYTE * self._bytes_per_unit
+
+    def fits(self, units: int, share_bytes: int) -> bool:
+        """Whether a chunk of this size is expected to stay below a share."""
+        return not share_bytes or MARGIN * self._slope() * units <= share_bytes
+
+    def note(self, units: int, peak_bytes: int) -> None:
+        """Learn what a chunk of this size held."""
+        if units > 0:
+            self._measured.append((units, peak_bytes))
+
+    def reservation_bytes(self, units: int, share_bytes: int) -> int:
+        """An upper bound of what a chunk of this size will hold; the whole share where none was measured yet."""
+        if not self._measured:
+            return share_bytes
+        least = min(peak for _, peak in self._measured)
+        wanted = int(MARGIN * max(least, self._slope() * units)) + LEAST_RESERVATION_BYTES
+        return min(wanted, share_bytes) if share_bytes else wanted

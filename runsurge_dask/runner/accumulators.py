@@ -94,12 +94,7 @@ def join(fact: Accumulator, current: Any, part: Any, *, exact: bool) -> Any:  # 
     """
     match fact.merge:
         case Merge.APPEND | Merge.YIELD:
-            if type(part) is tuple:
-                kept.keep(current, kept.Part(*part))
-            elif kept.kept_rows(current) is not None:
-                kept.keep(current, part)
-            else:
-                current.extend(part)
+            kept.keep(current, part)
             return current
         case Merge.ADD:
             current.update(part)

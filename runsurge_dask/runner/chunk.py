@@ -14,7 +14,6 @@ import itertools
 import marshal
 import math
 import pickle
-import resource
 import sys
 import time
 import types
@@ -28,10 +27,11 @@ from runsurge_dask.runner.confinement import capture_warnings, decimal_state, en
 from runsurge_dask.runner.escape import CARRIES, Escape
 from runsurge_dask.runner.facts import Merge
 from runsurge_dask.runner.given import GivenRows, known_rows
-from runsurge_dask.runner.kept import Part
-from runsurge_dask.runner.plain import ATOMIC, dump_plain
+from runsurge_dask.runner.leaving import leave_rows, rows_left
+from runsurge_dask.runner.plain import ATOMIC
 from runsurge_dask.runner.records import read_chunk
 from runsurge_dask.runner.reductions import extreme
+from runsurge_dask.runner.resident import give_back, peak_resident_bytes, reset_peak, resident_bytes
 from runsurge_dask.runner.sampling import check_on_sample
 from runsurge_dask.runner.sharing import is_beside_script, reachable_mutables
 from runsurge_dask.runner.sinks import Journal, SinkSet
@@ -44,9 +44,14 @@ if TYPE_CHECKING:
     from runsurge_dask.runner.facts import Accumulator, SiteFacts
 
 
+LARGE_RESULT_BYTES = 1 << 20
+"""Larger results wait for the driver in a file, and not in the client's memory."""
+
+
 def serve_chunks(channel: socket.socket) -> None:
     """Answer tasks until the channel closes."""
     prepare_process()
+    begun_with = resident_bytes()
     stages: dict[str, Stage] = {}
     while True:
         header, blobs = wire.receive(channel)
@@ -61,7 +66,11 @@ def serve_chunks(channel: socket.socket) -> None:
         if answer["status"] != "ok":
             stages.clear()
             answer["forget"] = True
+        else:
+            answer["net_peak_bytes"] = max(0, answer["peak_resident_bytes"] - begun_with)
         wire.send(channel, answer, results)
+        del results
+        give_back()
 
 
 class Stage:
@@ -98,6 +107,7 @@ class Stage:
         around = environment if self.with_identities else self.watched
         found = reachable_mutables(around.values(), with_identities=self.with_identities)
         self.mutables = None if found is None else found - set(self.stand_ins)
+        self.may_leave_rows = bool(self.scratch) and not self.with_identities and not self.is_divided
 
     def require_unchanged(self) -> None:
         """See that nothing around the chunk functions has changed.
@@ -212,6 +222,7 @@ def _cannot_change(value: Any) -> bool:
 def run_task(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire.Header, list[bytes]]:
     """Run one chunk; the answer is `ok` with results, or `escape` with a reason."""
     begun = time.perf_counter()
+    reset_peak()
     Escape.last = None
     Journal.current = Journal()
     shadows.begin()
@@ -226,7 +237,7 @@ def run_task(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[
         shadows.drop()
         return {"status": "escape", "reason": _describe(error), "raised": True}, []
     answer["seconds"] = time.perf_counter() - begun
-    answer["peak_resident_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    answer["peak_resident_bytes"] = peak_resident_bytes()
     return answer, results
 
 
@@ -239,7 +250,7 @@ def _run(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire
         stage.load()
     items = load_items(items_blob) if items_blob else None
     if "kept" in spec:
-        items = _rows_left(spec["kept"], items)
+        items = rows_left(spec["kept"], items)
     if "sample" in spec:
         _check_sample(stage, spec, items)
     known = _known_objects(stage, spec, items)
@@ -265,42 +276,17 @@ def _run(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire
     if cached is None:
         raise Escape("too many objects in caches to tell whether results share them")
     known |= dict.fromkeys(cached)
-    if stage.scratch and not stage.with_identities and not stage.is_divided:
-        _leave_rows(stage, outputs, known)
-    found = {"outputs": outputs, "journal": journal, "changed": changed}
-    result = dump_results(found, known, with_identities=stage.with_identities)
-    return {"status": "ok", "records": counter.count, "files": shadows.take()}, [result]
+    if stage.may_leave_rows:
+        leave_rows(outputs, known, facts=stage.blocks[-1].facts, folder=stage.scratch, least_bytes=stage.least_kept)
+    result = dump_results({"outputs": outputs, "journal": journal, "changed": changed}, known, with_identities=stage.with_identities)
+    return _sealed(stage, {"status": "ok", "records": counter.count, "files": shadows.take()}, result)
 
 
-def _rows_left(paths: list[str], sent: Any) -> list[Any]:
-    """Rows that chunks of another stage have left in files, and between them those that the driver had."""
-    lists = iter(sent)
-    return [row for path in paths for row in (Part(path, 0, 0).load() if path else next(lists))]
-
-
-def _leave_rows(stage: Stage, outputs: list[Any], known: Mapping[int, object]) -> None:
-    """Write rows of lists that nobody else reaches to files; `outputs` then says where they are."""
-    facts = stage.blocks[-1].facts
-    is_loop = facts.form == "for"
-    places = [n for n, fact in enumerate(facts.accumulators) if fact.local in facts.kept] if is_loop else [-1] if facts.kept else []
-    for n in places:
-        holder = outputs[-1]["parts"] if is_loop else outputs
-        rows = holder[n]
-        blob = dump_plain(rows, known) if rows else None
-        if blob is None or len(blob) < stage.least_kept:
-            continue
-        holder[n] = ()
-        if _are_apart(rows, outputs) and (path := shadows.leave(stage.scratch, blob)):
-            rows = path, len(rows), len(blob)
-        holder[n] = rows
-
-
-def _are_apart(rows: list[Any], others: list[Any]) -> bool:
-    """Whether rows are no objects that other results hold, too."""
-    if set(map(type, rows)) <= ATOMIC:
-        return True
-    own, foreign = reachable_mutables(rows), reachable_mutables(others)
-    return own is not None and foreign is not None and not own & foreign
+def _sealed(stage: Stage, answer: wire.Header, result: bytes) -> tuple[wire.Header, list[bytes]]:
+    """An answer with its result, or with the name of the file that has it."""
+    if len(result) >= LARGE_RESULT_BYTES and (path := shadows.leave(stage.scratch, [result])):
+        return {**answer, "left": path}, []
+    return answer, [result]
 
 
 def _check_sample(stage: Stage, spec: Mapping[str, Any], items: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 
@@ -24,3 +25,11 @@ def drop_files(written: list[tuple[str, str, str]]) -> None:
     """Remove what a chunk held back, since it is not accepted."""
     for _, _, shadow in written:
         os.remove(shadow)
+
+
+def take_left(path: str) -> bytes:
+    """What a chunk found, where it was too large to be sent; the file goes."""
+    with io.open(path, "rb") as file:  # noqa: UP020 - the driver's `open` is not the built-in one
+        content = file.read()
+    os.remove(path)
+    return content

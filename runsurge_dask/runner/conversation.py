@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner import wire
 from runsurge_dask.runner.codec import load_results
-from runsurge_dask.runner.commit import drop_files
+from runsurge_dask.runner.commit import drop_files, take_left
 from runsurge_dask.runner.cutting import Cutting, Operation, abandon
 from runsurge_dask.runner.escape import Escape
 from runsurge_dask.runner.packing import dump_items, pack_stage
@@ -61,7 +61,7 @@ class Conversation(Cutting):
                     wire.receive(channel)
                     raise Escape(answer["reason"])
                 try:
-                    found.append(load_results(results[0])["outputs"][0])
+                    found.append(load_results(results[0] if results else take_left(answer["left"]))["outputs"][0])
                     accept(found)
                 except Escape as escape:
                     drop_files(answer["files"]["written"])

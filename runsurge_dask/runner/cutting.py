@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner import wire
 from runsurge_dask.runner.codec import load_results
-from runsurge_dask.runner.commit import commit_files, drop_files
+from runsurge_dask.runner.commit import commit_files, drop_files, take_left
 from runsurge_dask.runner.escape import CannotShip, Escape
 from runsurge_dask.runner.files import OutputFiles, underlying_file
 from runsurge_dask.runner.given import Change, are_apart, change, inner_value
-from runsurge_dask.runner.kept import kept_rows, settle
+from runsurge_dask.runner.kept import SELECTED, fits, item, kept_rows, selected, settle
 from runsurge_dask.runner.packing import dump_items, pack_stage
 from runsurge_dask.runner.sources import Source, describe
-from runsurge_dask.runner.specs import chunks_of, proposal_of
+from runsurge_dask.runner.specs import common_of, range_of, rows_of
 
 if TYPE_CHECKING:
     import socket
@@ -39,8 +39,6 @@ SHIPPING_FACTOR = 4.0
 SAMPLE_ROWS = 24
 SAMPLE_SECONDS = 0.02
 """A sample is worked out three times over before the first chunk, which others wait for."""
-KEPT_SECONDS_PER_BYTE = 2e-8
-"""Assumed of rows that chunks have left: looking at plain values, or writing them as text, costs as much."""
 TOKEN = object()
 """What a generator gives its consumer in place of a record, when its own loop is ready to be cut."""
 
@@ -79,6 +77,8 @@ class Cutting:
         self.left: Iterator[Any] = iter(())
         self.escaped = ""
         """Why the last stage was broken off."""
+        self.is_too_large = False
+        """What this makes would not fit into memory."""
         self.is_asked_for = False
         """The script itself asks for this to run in parallel, and nothing of it may run in the driver."""
         if self.source is not None and self.source.kind == "stream" and facts.is_indexed:
@@ -103,12 +103,14 @@ class Cutting:
             yield from self._stream_head(source)
             return
         assert source.resume is not None
-        if self.is_forced or self._is_kept_and_worth_it():
+        self.is_too_large = self._is_too_large()
+        if self.is_forced or self.is_too_large:
             self.cut = source.first
             return
         records = source.resume(source.first)
         if source.wraps:
             records = enumerate(records, source.wraps[0][1])
+        is_kept = kept_rows(source.items) is not None
         clock = time.perf_counter
         deadline = clock() + HEAD_SECONDS
         for count, record in enumerate(records, 1):
@@ -117,19 +119,19 @@ class Cutting:
                 self.taken = count
                 if not self._judge(clock() - self.begun):
                     source.let_go()
+                    if is_kept:  # its rows need not come one by one now
+                        del records
+                        records = self.rest(count, count)
                     yield from records
                 return
 
-    def _is_kept_and_worth_it(self) -> bool:
-        """Whether to read rows where chunks have left them, and not as written; they cannot be tried here without having them all."""
-        found = kept_rows(self.known_source.items)
-        if found is None:
+    def _is_too_large(self) -> bool:
+        """Whether the rows that this makes are better left in files, whatever the gain: they would be as large as what they are made of."""
+        source = self.known_source
+        if not self.facts.kept or (not source.is_file and kept_rows(source.items) is None):
             return False
-        seconds = found.size * KEPT_SECONDS_PER_BYTE
-        if not self.runtime.is_worth_it(self.facts.site, seconds * (1 - 1 / self.runtime.options["workers"])):
-            return False
-        self.seconds_per_unit = seconds / len(found)
-        return True
+        kept = kept_rows(source.items)
+        return not fits(source.end - source.start if kept is None else kept.size)
 
     @property
     def is_through(self) -> bool:
@@ -139,13 +141,13 @@ class Cutting:
         return base.reached[0] == (source.end if source.is_file else source.size)
 
     def _stream_head(self, source: Source) -> Iterator[Any]:
-        for item in source.generator:
-            if item is TOKEN:
+        for record in source.generator:
+            if record is TOKEN:
                 self.inner = self.runtime.captured.pop(source.frame)
                 self.cut = 0
                 return
             self.taken += 1
-            yield item
+            yield record
         self.runtime.captured.pop(source.frame, None)
 
     def _judge(self, seconds: float) -> bool:
@@ -159,7 +161,7 @@ class Cutting:
             done, left, cut = position - source.start, source.end - position, position
             source.lines_from = position
         else:
-            done, left, cut = self.taken, len(source.items) - self.taken, self.taken
+            done, left, cut = self.taken, source.size - self.taken, self.taken
         if not done or not left:
             return False
         self.seconds_per_unit, self.seconds_per_record = seconds / done, seconds / self.taken
@@ -172,7 +174,7 @@ class Cutting:
     def _shipping_seconds(self, cut: int, left: int) -> float:
         """What it costs to send the rest, measured on a few records; nothing where chunks read for themselves."""
         source = self.known_source
-        if source.is_file or type(source.items) is range:
+        if source.is_file or type(source.items) is range or kept_rows(source.items) is not None:
             return 0.0
         begun = time.perf_counter()
         try:
@@ -234,22 +236,22 @@ class Cutting:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         needs_index = any(o.facts.is_indexed for o in operations) or bool(self.known_source.wraps)
-        first, index = self.reached
-        about = {"seconds_per_unit": self.seconds_per_unit, "needs_index": needs_index, "is_asked_for": self.is_asked_for}
-        proposal, _ = runtime.ask(proposal_of(self.known_source, first, site=facts.site, **about))
-        if "cuts" not in proposal:
+        span = range_of(runtime, self.known_source, self.reached, needs_index=needs_index)
+        is_asked_for = self.is_asked_for or self.is_too_large
+        about = {"op": "judge", "site": facts.site, "seconds_per_unit": self.seconds_per_unit, "is_asked_for": is_asked_for}
+        if runtime.ask({**span, **about})[0]["plain"]:
             return
-        specs, blobs = chunks_of(runtime, self.known_source, index, proposal)
-        rows = self._sample_rows()
-        if rows and facts.site not in runtime.sampled:
-            specs[0]["sample"] = rows
+        rows = self._sample_rows() if facts.site not in runtime.sampled else 0
+        if rows:
             runtime.sampled.add(facts.site)
         runtime.has_run_stages = True
-        wire.send(
-            runtime.channel, {"op": "run", "site": facts.site, "specs": specs, "lines": [o.facts.line for o in operations]},
-            [stage, *blobs]
-        )
-        yield from self._collect(specs, operations, sinks, needs_index=needs_index)
+        found = kept_rows(self.known_source.items)
+        if found is not None:
+            found.is_read = True
+        lines = [o.facts.line for o in operations]
+        header = {"op": "run", "site": facts.site, "lines": lines, "common": common_of(self.known_source), "range": span, "sample": rows}
+        wire.send(runtime.channel, header, [stage])
+        yield from self._collect(operations, sinks, needs_index=needs_index)
 
     def _sample_rows(self) -> int:
         """How many of the first rows the proof is held against; none where the script's own pool has rows of unknown cost."""
@@ -257,21 +259,22 @@ class Cutting:
             return 0
         return SAMPLE_ROWS if not self.seconds_per_record else min(SAMPLE_ROWS, int(SAMPLE_SECONDS / self.seconds_per_record))
 
-    def _collect(
-        self, specs: list[wire.Header], operations: list[Operation], sinks: SinkSet, *, needs_index: bool
-    ) -> Iterator[wire.Header]:
-        """Accept answers in order, pausing after each."""
+    def _collect(self, operations: list[Operation], sinks: SinkSet, *, needs_index: bool) -> Iterator[wire.Header]:
+        """Give out rows, and accept answers in order, pausing after each."""
         channel = self.runtime.channel
         index = self.taken
         written: set[str] = set()
-        for spec in specs:
+        while True:
             try:
-                answer, results = wire.receive(channel)
+                answer, results = self._next_answer()
             except BaseException:  # Ctrl-C while chunks run: the conversation must end in order before the script hears of it
                 abandon(channel)
                 raise
+            if answer["status"] == "done":
+                self._note_progress(index)
+                return
             try:
-                if needs_index and index != spec["index"]:
+                if needs_index and answer["status"] == "ok" and index != answer["index"]:
                     raise Escape("records could not be counted before reading")
                 content, deeds = self._look_at(answer, results, operations, written)
             except Escape as escape:
@@ -284,14 +287,26 @@ class Cutting:
             sinks.replay(content["journal"])
             written |= commit_files(answer["files"]["written"])
             index += answer["records"]
-            self.last, self.reached = self.reached, (spec["end"], index)
+            self.last, self.reached = self.reached, (answer["end"], index)
             try:
                 yield answer
             except GeneratorExit:  # the rest of a divided loop has left it
                 abandon(channel)
                 raise
-        wire.receive(channel)
-        self._note_progress(index)
+
+    def _next_answer(self) -> tuple[wire.Header, list[bytes]]:
+        """The next chunk's answer; until it comes, the client may ask for rows."""
+        channel = self.runtime.channel
+        while True:
+            message, blobs = wire.receive(channel)
+            if message.get("event") != "rows":
+                return message, blobs
+            try:
+                spec, blob = rows_of(self.runtime, self.known_source, message["start"], message["end"])
+            except CannotShip as refusal:
+                wire.send(channel, {"op": "rows", "refused": refusal.reason})
+            else:
+                wire.send(channel, {"op": "rows", "spec": spec}, [blob])
 
     def _look_at(
         self, answer: wire.Header, results: list[bytes], operations: list[Operation], written: set[str]
@@ -309,12 +324,24 @@ class Cutting:
         if written & read or may_be_written or any(path in read for path, _ in OutputFiles.current.paths()):
             raise Escape("it reads a file that an earlier row wrote, or may write")
         try:
-            content = load_results(results[0], self._resolve)
+            content = load_results(results[0] if results else take_left(answer["left"]), self._resolve)
         except Exception as error:  # a class of the script's whose objects cannot be made anew
             raise Escape(f"a result cannot be made anew here ({error})") from None
+        self._find_selected(content["outputs"], operations[-1].facts)
         deeds = [operation.plan(part) for operation, part in zip(operations, content["outputs"], strict=True)]
         self._check_changes(content["changed"])
         return content, deeds
+
+    def _find_selected(self, outputs: list[Any], facts: SiteFacts) -> None:
+        """Put rows that chunks have named by their positions in place of those."""
+        if not facts.kept:
+            return
+        is_loop = facts.form == "for"
+        holder = outputs[-1]["parts"] if is_loop else outputs
+        places = [n for n, fact in enumerate(facts.accumulators) if fact.local in facts.kept] if is_loop else [-1]
+        for n in places:
+            if type(holder[n]) is tuple and holder[n][:1] == (SELECTED,):
+                holder[n] = selected(self.known_source.items, holder[n][1])
 
     def _break_off(self, answer: wire.Header, reason: str, index: int) -> None:
         """End a stage at a chunk that cannot be used."""
@@ -322,7 +349,7 @@ class Cutting:
         if answer["status"] == "ok":
             drop_files(answer["files"]["written"])
             wire.send(channel, {"op": "stop", "reason": reason})
-        wire.receive(channel)
+        await_end(channel)
         self._note_progress(index)
         self.escaped = reason
         Escape.last = None  # it would keep what was tried alive
@@ -338,7 +365,7 @@ class Cutting:
     def _resolve(self, reference: Any) -> object:
         """The driver's own object behind a reference in a result."""
         _, position, path = reference
-        value = settle(self.known_source.items)[position]
+        value = item(self.known_source.items, position)
         for key in path:
             value = inner_value(value, key)
         return value
@@ -362,9 +389,17 @@ class Cutting:
 def abandon(channel: socket.socket) -> None:
     """End the conversation about a stage from our side."""
     wire.send(channel, {"op": "stop", "reason": "interrupted"})
+    await_end(channel)
+
+
+def await_end(channel: socket.socket) -> None:
+    """Hear no more of a stage that is over."""
     while True:
-        answer, _ = wire.receive(channel)
-        if answer.get("event") == "done":
-            return
-        if answer["status"] == "ok":
-            drop_files(answer["files"]["written"])
+        message, _ = wire.receive(channel)
+        match message.get("event"):
+            case "done":
+                return
+            case "rows":
+                continue
+        if message["status"] == "ok":
+            drop_files(message["files"]["written"])

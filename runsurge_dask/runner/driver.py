@@ -30,6 +30,8 @@ from runsurge_dask.runner import files, idioms, sources, wire
 from runsurge_dask.runner.arrays import patch as arrays
 from runsurge_dask.runner.files import OutputFiles
 from runsurge_dask.runner.frames import patch
+from runsurge_dask.runner.kept import set_limit
+from runsurge_dask.runner.outgrown import Outgrown, line_of, listen
 from runsurge_dask.runner.sites import Runtime
 
 if TYPE_CHECKING:
@@ -46,12 +48,15 @@ def drive(channel: socket.socket) -> int:
     _redirect(header)
     program = pickle.loads(blobs[0])  # noqa: S301 - from our own client
     _count_interrupts()
+    listen()
     runtime = Runtime(channel, program["sites"], header["options"])
+    set_limit(0 if header["options"]["chunks"] else header["options"]["memory_bytes"])
     _prepare(header, program, runtime)
     main = _main_module(header["path"], program["doc"])
     vars(main)["__runsurge__"] = runtime
     runtime.main = main  # type: ignore[attr-defined]
     failed = True
+    outgrown: int | None = None
     try:
         entry = header["entry"]
         try:
@@ -69,6 +74,9 @@ def drive(channel: socket.socket) -> int:
         OutputFiles.current.note_failure(error)
         _print_exception()
         status = INTERRUPTED
+    except Outgrown as error:
+        OutputFiles.current.note_failure(error)
+        outgrown, status = line_of(error.__traceback__, os.path.abspath(header["path"])), 1
     except BaseException as error:  # the top of the user's program: print it as the interpreter does
         OutputFiles.current.note_failure(error)
         _print_exception()
@@ -77,7 +85,7 @@ def drive(channel: socket.socket) -> int:
     del main, runtime.main  # type: ignore[attr-defined]
     status = _finish(holder, status, failed=failed)
     with contextlib.suppress(OSError):
-        runtime.tell({"op": "finished", "status": status})
+        runtime.tell({"op": "finished", "status": status} if outgrown is None else {"op": "outgrown", "line": outgrown})
     return status
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from runsurge_dask.runner.cutting import Cutting, Operation
 from runsurge_dask.runner.escape import Escape
 from runsurge_dask.runner.files import SourceFile
-from runsurge_dask.runner.kept import settle
+from runsurge_dask.runner.kept import through
 from runsurge_dask.runner.reductions import NOTHING, REDUCTIONS
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Expression(Cutting):
         """The value of the expression."""
         if self.source is None:
             iterable = self.iterable
-            return self.as_written(iterable.fast_lines() if type(iterable) is SourceFile else settle(iterable))
+            return self.as_written(iterable.fast_lines() if type(iterable) is SourceFile else through(iterable))
         self._take(self.head())
         if self.cut is None:
             self.runtime.note_turn(self.facts.site, time.perf_counter() - self.begun)

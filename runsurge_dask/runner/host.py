@@ -53,6 +53,10 @@ class Child:
 class RunnerHost(Protocol):
     """Something that starts and ends children which speak `wire`."""
 
+    @property
+    def pid(self) -> int:
+        """The process that forks them."""
+
     def start_child(self, role: str) -> Child:
         """Start a child of this role (`driver` or `chunk`)."""
 
@@ -89,6 +93,11 @@ class ChildProcessHost:
         self._next_id = 0
         self._listener = threading.Thread(target=self._listen, name="runner-events", daemon=True)
         self._listener.start()
+
+    @property
+    def pid(self) -> int:
+        """The runner's."""
+        return self.process.pid
 
     def start_child(self, role: str) -> Child:
         """Fork a child; returns at once, its pid becomes known a few milliseconds later."""

@@ -11,7 +11,7 @@ from runsurge_dask.runner.cutting import TOKEN, Cutting, Operation
 from runsurge_dask.runner.escape import CannotShip
 from runsurge_dask.runner.facts import GROWING_IN_PLACE, Accumulator, Merge, SiteFacts
 from runsurge_dask.runner.files import SourceFile
-from runsurge_dask.runner.kept import settle
+from runsurge_dask.runner.kept import through
 from runsurge_dask.runner.selecting import select
 from runsurge_dask.runner.standins import real
 from runsurge_dask.runner.tables import table_ids
@@ -43,7 +43,7 @@ class Loop(Cutting):
         self._stream: Any = None
         """What is given next; the head is not kept, or a loop that is left would keep itself and what it goes through alive."""
         if self.source is None:
-            self._stream = iterable.fast_lines() if type(iterable) is SourceFile else iter(settle(iterable))
+            self._stream = iterable.fast_lines() if type(iterable) is SourceFile else iter(through(iterable))
 
     def __iter__(self) -> Any:
         return self._watched_head() if self._stream is None else self._stream
@@ -82,9 +82,6 @@ class Loop(Cutting):
         begun = time.perf_counter()
         self.pending = False
         self._stream = self.hand_out(operation)
-        if not self.is_through:
-            for local in self.facts.kept:
-                settle(self.values[local])
         self.write_places()
         self.names = {}
         self.runtime.note_turn(self.facts.site, time.perf_counter() - begun)

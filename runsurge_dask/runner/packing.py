@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner.codec import HIDDEN, EnvironmentPickler
 from runsurge_dask.runner.escape import CannotShip
-from runsurge_dask.runner.kept import LEAST_BYTES, settle
+from runsurge_dask.runner.kept import LEAST_BYTES, in_memory, settle
 from runsurge_dask.runner.plain import ATOMIC, as_pickled, dump_plain
 from runsurge_dask.runner.sharing import function_values, reachable_mutables
 from runsurge_dask.runner.sinks import SinkSet
@@ -146,9 +146,10 @@ def _have_common_objects(source: Source, iterable: Any, data: list[Any], grown: 
         raise CannotShip("too many objects around it to tell whether rows share them")
     if not around and not grown and not is_held:
         return False
-    own = reachable_mutables(source.items, with_identities=with_identities)
+    rows = in_memory(source.items)
+    own = reachable_mutables(rows, with_identities=with_identities)
     common = set() if own is None else own if is_held else own & around
-    if own is None or own & grown or (common and (with_identities or _are_told_apart(source.items, common))):
+    if own is None or own & grown or (common and (with_identities or _are_told_apart(rows, common))):
         raise CannotShip("its rows share an object with the values around it, and may tell it from a copy")
     return bool(common)
 

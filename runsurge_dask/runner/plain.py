@@ -51,6 +51,48 @@ def dump_plain(value: object, known: Mapping[int, object] = types.MappingProxyTy
         return None
 
 
+def in_pieces(rows: list[Any], known: Mapping[int, object]) -> list[tuple[bytes, int]] | None:
+    """Rows written as by `dump_plain`, so many in each of several blobs of about `PIECE_BYTES`; None where they cannot be.
+
+    Rows that share a list or a dictionary with each other stay in one blob.
+    """
+    first = dump_plain(rows[:FIRST_ROWS], known)
+    if first is None:
+        return None
+    step = max(FIRST_ROWS, int(PIECE_BYTES * FIRST_ROWS / len(first)))
+    if len(rows) <= step or not _are_distinct(rows):
+        blob = first if len(rows) <= FIRST_ROWS else dump_plain(rows, known)
+        return None if blob is None else [(blob, len(rows))]
+    pieces: list[tuple[bytes, int]] = []
+    for start in range(0, len(rows), step):
+        few = rows[start : start + step]
+        blob = dump_plain(few, known)
+        if blob is None:
+            return None
+        pieces.append((blob, len(few)))
+    return pieces
+
+
+PIECE_BYTES = 1 << 20
+"""Whoever reads one row of a blob has all of it in memory."""
+FIRST_ROWS = 64
+
+
+def _are_distinct(rows: list[Any]) -> bool:
+    """Whether no list or dictionary in plain rows is there twice."""
+    count, seen = 0, set[int]()
+    level: list[Any] = rows
+    while level:
+        inner = [value for value in level if type(value) in _PLAIN_KINDS]
+        changing = [value for value in inner if type(value) is not tuple]
+        count += len(changing)
+        seen.update(map(id, changing))
+        if count != len(seen):
+            return False
+        level = list(itertools.chain.from_iterable(v.values() if type(v) is dict else v for v in inner)) if inner else []
+    return True
+
+
 def load_plain(blob: bytes) -> Any:
     """The value, if it was written so; NotImplemented for a pickle."""
     return marshal.loads(memoryview(blob)[1:]) if blob[:1] == _MARSHALLED else NotImplemented  # noqa: S302 - our own child made it

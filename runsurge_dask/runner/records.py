@@ -41,6 +41,12 @@ def cut_file(path: str, start: int, end: int, chunks: int, *, quote: str | None 
     return cuts
 
 
+def next_cut(path: str, last_cut: int, target: int, end: int, *, quote: str | None = None) -> int:
+    """The first place at or after `target` where a record can begin, given that one begins at `last_cut`."""
+    with open(path, "rb") as file:
+        return _next_cut(file, last_cut, max(target, last_cut + 1), end, quote.encode() if quote else None)
+
+
 def _next_cut(file: Any, last_cut: int, target: int, end: int, quote: bytes | None) -> int:
     """The first place at or after `target` where a record can begin, given that one begins at `last_cut`."""
     file.seek(target - 1)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from runsurge_dask.runner.escape import Escape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _open = io.open
 _STOPPED = frozenset(
@@ -106,14 +106,18 @@ def _noticing(ask: Callable[..., Any], *, is_folder: bool) -> Callable[..., Any]
         return ask(path, *args, **kwargs)
 
     return noticed
-def leave(folder: str, content: bytes) -> str:
-    """Write rows into a new file of a folder that belongs to the run; its path, empty if that fails."""
+
+
+def leave(folder: str, blobs: Iterable[bytes]) -> str:
+    """Write blobs, one after the other, into a new file of a folder that belongs to the run; its path, empty if that fails."""
     path = os.path.join(folder, f"{_State.pid}-{next(_numbers)}.rows")
     _State.opening = True
     try:
         with io.FileIO(path, "x") as file:
-            while content:
-                content = content[file.write(content) :]
+            for blob in blobs:
+                content = memoryview(blob)
+                while content:
+                    content = content[file.write(content) :]
     except OSError:
         with contextlib.suppress(OSError):
             os.remove(path)

@@ -81,22 +81,30 @@ class Runtime:
     def loop(self, site: int, iterable: Any) -> Any:
         """Open the site of a `for` loop."""
         if self.is_closed(site) or not self.sites[site].code or (type(iterable) is enumerate and sys.getrefcount(iterable) > OURS):
-            return Uncut(kept.settle(iterable))
+            return Uncut(kept.through(iterable))
         facts = self.sites[site]
-        return DividedLoop(self, facts, kept.settle(iterable)) if facts.given or facts.divided else Loop(self, facts, iterable)
+        if not facts.given and not facts.divided:
+            return Loop(self, facts, iterable)
+        return DividedLoop(self, facts, iterable) if kept.kept_rows(iterable) is None else Uncut(kept.through(iterable))
 
     def plain(self, iterable: Any) -> Any:
         """The iterable of a loop that is never cut, at the built-in speed."""
-        return iterable.fast_lines() if type(iterable) is SourceFile else kept.settle(iterable)
+        return iterable.fast_lines() if type(iterable) is SourceFile else kept.through(iterable)
 
     def comp(self, site: int, iterable: Any, as_written: Callable[[Any], Any], partial: Callable[[Any], Any] | None = None) -> Any:
         """A comprehension, or a call that consumes one; `partial` gives its value in the form in which parts are joined."""
         if self.is_closed(site) or not self.sites[site].code or (type(iterable) is enumerate and sys.getrefcount(iterable) > OURS):
-            return as_written(kept.settle(iterable))
+            return as_written(kept.through(iterable))
         return Expression(self, self.sites[site], iterable, as_written, partial).evaluate()
 
     settle = staticmethod(kept.settle)
     count = staticmethod(kept.count)
+    item = staticmethod(kept.item)
+    part = staticmethod(kept.part)
+    counted = staticmethod(kept.counted)
+    between = staticmethod(kept.between)
+    through = staticmethod(kept.through)
+    taken = staticmethod(kept.taken)
     extreme = staticmethod(extreme)
     real = staticmethod(real)
 

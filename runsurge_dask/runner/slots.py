@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from runsurge_dask.runner.commit import drop_files
+from runsurge_dask.runner.resident import resident_bytes
 
 if TYPE_CHECKING:
     from runsurge_dask.runner.host import Child, RunnerHost
@@ -24,10 +25,20 @@ class RunnerSlot:
         self.is_busy = False
         self._refused = ""
         self._held_back: list[str] = []
+        self.pid = 0
+        """Of the child; 0 where there is none."""
+        self._base_bytes = 0
+        self.reserved_bytes = 0
+        """What the chunk under way is expected to hold at most, beyond what its process held at first."""
+        self._outgrown_bytes = 0
 
     def held_back(self, stage: str) -> list[str]:
         """Files that chunks of this stage have written under other names, until they are accepted or not."""
         return self._held_back if stage == self._stage else []
+
+    def held_bytes(self) -> int:
+        """What the child holds beyond what it held when it began."""
+        return max(0, resident_bytes(self.pid) - self._base_bytes) if self.pid else 0
 
     def refuse(self, stage: str) -> None:
         """Run no more chunks of this stage."""
@@ -38,7 +49,7 @@ class RunnerSlot:
         with self._lock:
             if stage == self._refused:
                 return {"status": "escape", "reason": "it was stopped"}, []
-            self.is_busy = True
+            self.is_busy, self.reserved_bytes = True, spec.get("reserved", 0)
             try:
                 return self._run(stage, spec, surroundings, items)
             finally:
@@ -49,27 +60,44 @@ class RunnerSlot:
             self.close()
         if self._stage != stage:
             self._held_back = []
-        if self._child is None:
-            self._child, self._stage = self.host.start_child("chunk"), stage
-            blob = surroundings
-        else:
-            blob = b""
-        child = self._child
+        blob = surroundings if self._child is None else b""
+        child = self._child or self._start(stage)
         try:
             answer, results = child.call({"stage": stage, "spec": spec}, [blob, items])
         except EOFError:
-            child.exited.wait()
-            child.channel.close()
-            self._child = None
-            return {"status": "escape", "reason": f"its process ended ({describe_exit(child.exit_code)})"}, []
+            return self._epitaph(child), []
         if answer["status"] == "ok" and stage == self._refused:
             drop_files(answer["files"]["written"])
             answer, results = {"status": "escape", "reason": "it was stopped"}, []
         if answer["status"] == "ok":
             self._held_back += [shadow for _, _, shadow in answer["files"]["written"]]
+            self._held_back += [answer["left"]] if "left" in answer else []
         else:
             self.close()
         return answer, results
+
+    def _start(self, stage: str) -> Child:
+        child = self._child = self.host.start_child("chunk")
+        self._stage, self._outgrown_bytes = stage, 0
+        self._base_bytes = resident_bytes(child.pid or 0)
+        self.pid = child.pid or 0
+        return child
+
+    def _epitaph(self, child: Child) -> Header:
+        child.exited.wait()
+        child.channel.close()
+        self._child, self.pid = None, 0
+        reason = f"its process ended ({describe_exit(child.exit_code)})"
+        if self._outgrown_bytes:
+            return {"status": "escape", "reason": f"it held {self._outgrown_bytes >> 20} MiB", "outgrown_bytes": self._outgrown_bytes}
+        return {"status": "escape", "reason": reason}
+
+    def outgrow(self) -> None:
+        """Kill the running chunk: it holds more than there is."""
+        child = self._child
+        if child is not None and self.is_busy:
+            self._outgrown_bytes = max(1, self.held_bytes())
+            self.host.signal_child(child, signal.SIGKILL)
 
     def interrupt(self) -> None:
         """Ask the running chunk to stop; it takes back what it wrote."""
@@ -87,7 +115,7 @@ class RunnerSlot:
         """End the child, if there is one."""
         if self._child is not None:
             self.host.kill_child(self._child)
-            self._child = None
+            self._child, self.pid = None, 0
 
 
 def describe_exit(code: int | None) -> str:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner.files import SourceFile
-from runsurge_dask.runner.kept import count, settle
+from runsurge_dask.runner.kept import Counted, count, kept_rows, stream, through
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -172,7 +172,7 @@ def add_describer(describer: Callable[[types.GeneratorType[Any, Any, Any]], Sour
     _describers.insert(0, describer)
 
 
-def describe(iterable: Any) -> Source | None:  # noqa: PLR0911 - a table of types, one return a row
+def describe(iterable: Any) -> Source | None:  # noqa: C901, PLR0911 - a table of types, one return a row
     """Say what an iterable is made of; None where it must be iterated as it is."""
     kind = type(iterable)
     if kind is SourceFile:
@@ -183,6 +183,8 @@ def describe(iterable: Any) -> Source | None:  # noqa: PLR0911 - a table of type
         return _describe_dict_csv(iterable)
     if kind in SEQUENCES:
         return _describe_items(iterable if kind in {list, tuple, range, str} else list(iterable), iterable)
+    if kind is Counted:
+        return _wrap(describe(iterable.rows), ("enumerate", iterable.start))
     if kind is enumerate:
         inner, count = iterable.__reduce__()[1]
         return _wrap(describe(inner), ("enumerate", count))
@@ -201,7 +203,9 @@ def _describe_items(items: Any, owner: Any) -> Source:
     source = Source("items", items=items)
 
     def resume(index: int) -> Any:
-        records = iter(settle(owner))
+        if kept_rows(owner) is not None:
+            return iter(through(owner, index)) if index else stream(owner, 0)
+        records = iter(owner)
         for _ in itertools.islice(records, index):
             pass
         return records

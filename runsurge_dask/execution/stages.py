@@ -1,0 +1,316 @@
+"""One stage from its first cut to its last answer.
+
+    driver: run         what is common to all chunks, and the range to cut
+    we:     rows 0 99   "give me these rows"; not where chunks read a file themselves
+    we:     answer      of the first chunk that is not joined yet
+    driver: next        joined; or `stop`, with the reason
+
+Only a few chunks are ahead of the driver at any time: what they found waits for it, and a slow sink holds the readers back. A
+chunk that outgrew what there was for it was killed alone; it is cut in two and runs again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from runsurge_contracts.run import TaskReport
+from runsurge_dask.planning.cuts import CutOptions, Cutter
+from runsurge_dask.runner import records, wire
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Sequence
+
+    from runsurge_dask.execution.cluster import EmbeddedCluster
+    from runsurge_dask.execution.memory import MemoryWatch
+    from runsurge_dask.lowering.graph import LoweredStage
+
+AHEAD_PER_WORKER = 3
+"""Chunks that are cut, under way, or waiting to be joined."""
+
+
+@dataclass(slots=True, eq=False)
+class Chunk:
+    """One chunk on its way; `future` is None while its rows are awaited."""
+
+    start: int
+    end: int
+    spec: wire.Header
+    blob: bytes | None = b""
+    """Its rows; None where the driver has to be asked for them."""
+    future: Any = None
+
+
+class Supply(Protocol):
+    """Where the chunks of a stage come from."""
+
+    @property
+    def is_through(self) -> bool:
+        """Whether there are no more."""
+
+    def next_chunk(self, share_bytes: int) -> Chunk:
+        """The next one, in the order of the data, to hold at most `share_bytes` (0: as much as it wants)."""
+
+    def parts_of(self, chunk: Chunk) -> list[Chunk]:
+        """A chunk that needed too much, in smaller ones; empty where that cannot be."""
+
+    def note(self, chunk: Chunk, peak_bytes: int) -> None:
+        """Learn what a chunk held."""
+
+    def share_done(self, chunk: Chunk) -> float:
+        """How much of the stage is done when this chunk and all before it are."""
+
+
+class Listed:
+    """Chunks that the driver has made itself, each with its rows."""
+
+    def __init__(self, specs: Sequence[wire.Header], blobs: Sequence[bytes]) -> None:
+        self._waiting = deque(zip(specs, blobs, strict=True))
+        self._end = max((spec["end"] for spec in specs), default=0)
+        self._largest = 0
+
+    @property
+    def is_through(self) -> bool:
+        """Whether there are no more."""
+        return not self._waiting
+
+    def next_chunk(self, share_bytes: int) -> Chunk:
+        """The next one, as it was given."""
+        spec, blob = self._waiting.popleft()
+        spec = {**spec, "reserved": self._largest or share_bytes}
+        return Chunk(spec["start"], spec["end"], spec, blob)
+
+    def parts_of(self, chunk: Chunk) -> list[Chunk]:
+        """Only the driver could cut it."""
+        del chunk
+        return []
+
+    def note(self, chunk: Chunk, peak_bytes: int) -> None:
+        """Expect the same of the next."""
+        del chunk
+        self._largest = max(self._largest, peak_bytes)
+
+    def share_done(self, chunk: Chunk) -> float:
+        """By their number."""
+        return chunk.end / self._end if self._end else 1.0
+
+
+class Ranged:
+    """Chunks that are cut from a source as there is room for them."""
+
+    def __init__(self, header: wire.Header, options: CutOptions) -> None:
+        self._cutter = Cutter(header["range"], options)
+        self._common: wire.Header = header["common"]
+        self._begin: int = header["range"]["start"]
+        self._index: int = header["range"]["index"]
+        self._counts_lines = self._cutter.is_file and header["range"]["needs_index"]
+        self._first = {"sample": header["sample"]} if header["sample"] else {}
+
+    @property
+    def is_through(self) -> bool:
+        """Whether all of the source is cut."""
+        return self._cutter.is_through
+
+    def next_chunk(self, share_bytes: int) -> Chunk:
+        """Cut the next one."""
+        chunk = self._chunk(*self._cutter.cut(share_bytes), share_bytes)
+        chunk.spec |= self._first
+        self._first = {}
+        return chunk
+
+    def _chunk(self, start: int, end: int, share_bytes: int) -> Chunk:
+        reserved = self._cutter.reservation_bytes(end - start, share_bytes)
+        spec = {**self._common, "start": start, "end": end, "index": self._index, "reserved": reserved}
+        if self._counts_lines:
+            self._index += records.count_lines(self._cutter.path, [start, end])[0]
+        elif not self._cutter.is_file:
+            self._index += end - start
+        return Chunk(start, end, spec, b"" if self._cutter.is_file else None)
+
+    def parts_of(self, chunk: Chunk) -> list[Chunk]:
+        """Both halves of it; its index is counted anew."""
+        halves = self._cutter.halves(chunk.start, chunk.end)
+        if len(halves) < 2:  # noqa: PLR2004 - a single record
+            return []
+        self._index, after = chunk.spec["index"], self._index
+        parts = [self._chunk(start, end, chunk.spec["reserved"]) for start, end in halves]
+        self._index = after
+        if "sample" in chunk.spec:
+            parts[0].spec["sample"] = chunk.spec["sample"]
+        return parts
+
+    def note(self, chunk: Chunk, peak_bytes: int) -> None:
+        """Let the next ones be as large as this one says."""
+        self._cutter.note(chunk.end - chunk.start, peak_bytes)
+
+    def share_done(self, chunk: Chunk) -> float:
+        """By bytes, or by rows."""
+        return (chunk.end - self._begin) / (self._cutter.end - self._begin) if self._cutter.end > self._begin else 1.0
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came of a stage."""
+
+    chunks: int = 0
+    accepted: int = 0
+    records: int = 0
+    peak_bytes: int = 0
+    note: str = ""
+    tasks: list[TaskReport] = field(default_factory=list)
+    last_words: wire.Header = field(default_factory=dict)
+    """The driver ended while the stage was under way."""
+
+
+class StageRun:
+    """The conversation with the driver about one stage."""
+
+    def __init__(
+        self, channel: socket.socket, cluster: EmbeddedCluster, watch: MemoryWatch, lowered: LoweredStage, supply: Supply,
+        advance: Callable[[float], None]
+    ) -> None:
+        self.channel = channel
+        self.cluster = cluster
+        self.watch = watch
+        self.lowered = lowered
+        self.supply = supply
+        self.advance = advance
+        self.tally = Tally()
+        self._waiting: deque[Chunk] = deque()
+        self._asked: deque[Chunk] = deque()
+        """Chunks whose rows the driver has been asked for, in the order of the questions."""
+
+    def deliver(self) -> Tally:
+        """Give the driver the answers in order, one for each time it asks for more."""
+        shared = self.cluster.submit(self.lowered.shared_graph(), [self.lowered.shared])
+        try:
+            while self._fill():
+                if not self._deliver_first():
+                    break
+        finally:
+            left = self.cluster.stop(self.lowered.digest, [chunk.future for chunk in self._waiting if chunk.future is not None])
+            for future in shared:
+                future.release()
+            for path in left:
+                with contextlib.suppress(OSError):
+                    os.remove(path)  # an accepted one is in its place by now
+        with contextlib.suppress(OSError):  # a driver that is gone needs no answer
+            wire.send(self.channel, {"event": "done", "status": "done"})
+        return self.tally
+
+    def _fill(self) -> bool:
+        """Cut while there is room; whether any chunk is on its way."""
+        active = self.watch.active_slots
+        room = AHEAD_PER_WORKER * active if active > 1 else 1
+        while len(self._waiting) < room and not self.supply.is_through:
+            chunk = self.supply.next_chunk(self.watch.share_bytes())
+            self.tally.chunks += 1
+            self._waiting.append(chunk)
+            self._start(chunk)
+        return bool(self._waiting)
+
+    def _start(self, chunk: Chunk) -> None:
+        if chunk.blob is None:
+            self._asked.append(chunk)
+            wire.send(self.channel, {"event": "rows", "start": chunk.start, "end": chunk.end})
+            return
+        graph, key = self.lowered.chunk_graph(chunk.spec, chunk.blob)
+        [chunk.future] = self.cluster.submit(graph, [key])
+        chunk.blob = None
+
+    def _deliver_first(self) -> bool:
+        """Wait for the first chunk and hand its answer over; whether to go on."""
+        chunk = self._waiting[0]
+        answer, results = self._next_answer(chunk)
+        if answer.get("outgrown_bytes") and self._cut_smaller(chunk, answer["outgrown_bytes"]):
+            return True
+        self._waiting.popleft()
+        if chunk.future is not None:
+            chunk.future.release()
+        if self.tally.last_words:
+            return False
+        span = {"start": chunk.start, "end": chunk.end, "index": chunk.spec["index"]}
+        wire.send(self.channel, {**answer, **span}, results)
+        del results
+        if answer["status"] != "ok":
+            self.tally.note = answer["reason"]
+            while self._asked and not self.tally.last_words:  # it answers what it was asked before it sees that this is the end
+                self._hear(wire.receive(self.channel))
+            return False
+        reply = self._reply()
+        if reply["op"] == "stop":
+            self.tally.note = reply["reason"]
+            return False
+        self._count(chunk, answer)
+        return True
+
+    def _cut_smaller(self, chunk: Chunk, held_bytes: int) -> bool:
+        self.supply.note(chunk, held_bytes)
+        parts = self.supply.parts_of(chunk)
+        if not parts:
+            return False
+        self._waiting.popleft()
+        self.tally.chunks += len(parts) - 1
+        self._report(chunk, held_bytes, 0.0, is_outgrown=True)
+        for part in reversed(parts):
+            self._waiting.appendleft(part)
+        for part in parts:
+            self._start(part)
+        return True
+
+    def _next_answer(self, chunk: Chunk) -> tuple[wire.Header, list[bytes]]:
+        """Wait for one chunk, giving out rows and noticing a driver that stops or dies meanwhile.
+
+        Raises:
+            EOFError: the driver is gone.
+        """
+        while chunk.future is None or not self.cluster.wait(chunk.future, self.channel):
+            reply = self._hear(wire.receive(self.channel))
+            if reply is not None:
+                if reply["op"] != "stop":  # it says good-bye
+                    self.tally.last_words = reply
+                self._asked.clear()
+                return {"status": "escape", "reason": reply.get("reason", "the script ended")}, []
+        answer: tuple[wire.Header, list[bytes]] = chunk.future.result()
+        return answer
+
+    def _hear(self, message: tuple[wire.Header, list[bytes]]) -> wire.Header | None:
+        """Take rows that we have asked for; anything else is a reply."""
+        header, blobs = message
+        if header["op"] != "rows":
+            return header
+        chunk = self._asked.popleft()
+        if "refused" in header:
+            graph, key = self.lowered.refusal_graph(header["refused"])
+            [chunk.future] = self.cluster.submit(graph, [key])
+        else:
+            chunk.spec |= header["spec"]
+            chunk.blob = blobs[0]
+            self._start(chunk)
+        return None
+
+    def _reply(self) -> wire.Header:
+        while True:
+            reply = self._hear(wire.receive(self.channel))
+            if reply is not None:
+                return reply
+
+    def _count(self, chunk: Chunk, answer: wire.Header) -> None:
+        self.tally.accepted += 1
+        self.tally.records += answer["records"]
+        self.tally.peak_bytes = max(self.tally.peak_bytes, answer["peak_resident_bytes"])
+        self.supply.note(chunk, answer["net_peak_bytes"])
+        self._report(chunk, answer["net_peak_bytes"], answer["seconds"])
+        self.advance(self.supply.share_done(chunk))
+
+    def _report(self, chunk: Chunk, peak_bytes: int, seconds: float, *, is_outgrown: bool = False) -> None:
+        self.tally.tasks.append(
+            TaskReport(
+                start=chunk.start, end=chunk.end, reserved_bytes=chunk.spec["reserved"], peak_bytes=peak_bytes, seconds=seconds,
+                is_outgrown=is_outgrown
+            )
+        )

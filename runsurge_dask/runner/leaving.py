@@ -1,0 +1,70 @@
+"""Rows that a chunk leaves in files for the chunks of a later stage, and finds there (see `runner.kept`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runsurge_dask.runner import shadows
+from runsurge_dask.runner.kept import SELECTED
+from runsurge_dask.runner.pages import cannot_change, read_page
+from runsurge_dask.runner.plain import ATOMIC, in_pieces
+from runsurge_dask.runner.sharing import reachable_mutables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from runsurge_dask.runner.facts import SiteFacts
+
+
+def rows_left(places: list[list[Any] | None], sent: Any) -> list[Any]:
+    """Rows that chunks of another stage have left in files, and between them those that the driver had."""
+    lists = iter(sent)
+    return [row for place in places for row in (next(lists) if place is None else _rows_of_page(place, lists))]
+
+
+def _rows_of_page(place: list[Any], lists: Iterator[Any]) -> list[Any]:
+    path, offset, size, first, last, is_selection = place
+    rows = read_page(path, offset, size)
+    if is_selection:
+        rows = [rows[position] for position in next(lists)]
+    return rows if first == 0 and last == len(rows) else rows[first:last]
+
+
+def leave_rows(outputs: list[Any], known: Mapping[int, object], *, facts: SiteFacts, folder: str, least_bytes: int) -> None:
+    """Write rows of lists that nobody else reaches to files; `outputs` then says where they are.
+
+    `facts` are those of the last block of the stage, whose outputs come last.
+    """
+    is_loop = facts.form == "for"
+    places = [n for n, fact in enumerate(facts.accumulators) if fact.local in facts.kept] if is_loop else [-1] if facts.kept else []
+    for n in places:
+        holder = outputs[-1]["parts"] if is_loop else outputs
+        rows = holder[n]
+        positions = _positions(rows, known)
+        if positions:
+            holder[n] = SELECTED, positions
+            continue
+        pieces = in_pieces(rows, {} if cannot_change(rows) else known) if rows else None
+        if pieces is None or sum(len(blob) for blob, _ in pieces) < least_bytes:
+            continue
+        holder[n] = ()
+        if _are_apart(rows, outputs) and (path := shadows.leave(folder, (blob for blob, _ in pieces))):
+            rows = path, [(len(blob), count) for blob, count in pieces]
+        holder[n] = rows
+
+
+def _positions(rows: list[Any], known: Mapping[int, object]) -> list[int]:
+    """Where the rows stand among those that the chunk was given, if all of them do, and it may show."""
+    if not rows or set(map(type, rows)) <= ATOMIC or cannot_change(rows):
+        return []
+    found = [known.get(id(row)) for row in rows]
+    places = [place for place in found if type(place) is tuple and place[0] == "item" and not place[2]]
+    return [place[1] for place in places] if len(places) == len(rows) else []
+
+
+def _are_apart(rows: list[Any], others: list[Any]) -> bool:
+    """Whether rows are no objects that other results hold, too."""
+    if set(map(type, rows)) <= ATOMIC:
+        return True
+    own, foreign = reachable_mutables(rows), reachable_mutables(others)
+    return own is not None and foreign is not None and not own & foreign
