@@ -48,6 +48,8 @@ HIGHEST = 1.25
 """A plain run that holds more than so many times what was asked would make the claim too easy to doubt: the size is mended."""
 FLAT = 1.2
 """Our peak at 10x may be so many times the peak at 4x."""
+LONG_PAUSE_SECONDS = 0.1
+"""A row says so if sampling ever stopped for longer: a busy machine, and a peak may have been missed."""
 MOST_TURNS = 4
 FIRST_BYTES = 4_000_000
 """The first input that is tried plainly; together with an empty interpreter it gives a first, rough line."""
@@ -285,6 +287,8 @@ def render_row(row: Row) -> str:
     answer = f"NO: {row.difference}" if row.difference else "yes, to 1e-9" if row.is_close else "yes"
     excess = f"NO: {row.ours.over_limit_bytes / MIB:.1f} MiB more, for {row.ours.over_limit_seconds:.2f} s"
     limit = excess if row.ours.over_limit_bytes else "yes"
+    pause = row.ours.longest_pause_seconds
+    limit += f"; a pause of {pause:.2f} s between samples" if pause > LONG_PAUSE_SECONDS else ""
     limit += "; LEFT BEHIND: " + ", ".join(row.ours.left_behind)[:100] if row.ours.left_behind else ""
     sizes = f"{row.limit_bytes / MIB:.0f} | {row.factor:g} | {row.input_bytes / 1e6:.1f} | {row.plain.peak_bytes / MIB:.0f}"
     seconds = f"{row.plain.elapsed_seconds:.1f} | {row.ours.elapsed_seconds:.1f}"

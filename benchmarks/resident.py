@@ -42,7 +42,7 @@ INTERVAL_SECONDS = 0.020
 """Between the starts of two samples, as the memory contract asks for."""
 SAMPLER_NICENESS = -10
 LEAST_REST = 3
-"""After a sample at least so many times its own length is slept: walking 5 GB takes 25 ms, and must not slow what it watches."""
+"""After a sample at least so many times its own work is slept: walking 5 GB takes 25 ms, and must not slow what it watches."""
 SETTLE_SECONDS = 0.2
 """How long processes that outlive the command may take to end by themselves before they count as left behind."""
 PR_SET_CHILD_SUBREAPER = 36
@@ -287,10 +287,11 @@ def ticks(child: int, interval_seconds: float) -> Iterator[float]:
     poll.register(handle, select.POLLIN)
     try:
         while True:
-            begun = time.monotonic()
+            begun, worked = time.monotonic(), time.process_time()
             yield begun
-            taken = time.monotonic() - begun
-            if poll.poll(max(interval_seconds - taken - 0.001, LEAST_REST * taken) * 1000):  # poll rounds up to a millisecond
+            rest = LEAST_REST * (time.process_time() - worked)  # of its work, not of the time that a busy machine made it wait
+            due = begun + interval_seconds - 0.001  # poll rounds up to a millisecond
+            if poll.poll(max(due - time.monotonic(), rest) * 1000):
                 return
     finally:
         os.close(handle)

@@ -108,6 +108,7 @@ def test_an_example_that_fails_is_an_error_and_no_row(tmp_path: Path, monkeypatc
         (row(is_close=True), True, "| yes, to 1e-9 | yes |"),
         (row(difference="out, line 3: missing"), False, "| NO: out, line 3: missing | yes |"),
         (row(ours=measured(400 * MIB, over_limit_bytes=16 * MIB, over_limit_seconds=0.5)), False, "| NO: 16.0 MiB more, for 0.50 s |"),
+        (row(ours=measured(300 * MIB, longest_pause_seconds=0.3)), True, "| yes | yes; a pause of 0.30 s between samples |"),
         (row(ours=measured(300 * MIB, left_behind=("python -m left",))), False, "LEFT BEHIND: python -m left |"),
     ],
 )
