@@ -93,7 +93,7 @@ class MemoryWatch:
     def _headroom_bytes(self) -> int:
         """What is left for chunks: all but the client, the runner, the script, and what each chunk's process un-shares."""
         pids = self._fixed_pids()
-        fixed = sum(map(proportional_bytes, pids)) if not self.slots else self._fixed.total_bytes(pids)
+        fixed = self._fixed.total_bytes(pids) if self.slots else sum(map(proportional_bytes, pids)) + CLUSTER_BYTES
         unshared = UNSHARED * resident_bytes(pids[1]) + PROCESS_BYTES
         return int(self.limit_bytes - self.slack_bytes - fixed - self.workers * unshared)
 
@@ -126,6 +126,8 @@ class MemoryWatch:
 
 UNSHARED = 0.2
 """The part of the runner's pages that each child makes its own by touching them: 21 MB of 99 MB with pandas loaded (measured)."""
+CLUSTER_BYTES = 42 << 20
+"""What dask and its cluster add to this process when the first stage starts (measured)."""
 PROCESS_BYTES = 3 << 20
 """Page tables and stacks of a child."""
 

@@ -127,6 +127,11 @@ class Session:
             if self.owns_cluster and self.cluster is not None:
                 self.cluster.close()
 
+    @property
+    def _watched(self) -> MemoryWatch:
+        assert self.watch is not None
+        return self.watch
+
     def _stop(self, driver: Child, held_bytes: int) -> None:
         """The script itself outgrows the limit: let it end at its line, and kill it if it does not."""
         is_first = not self.outgrown_bytes
@@ -193,7 +198,7 @@ class Session:
                 return 70 if code is None else code if code >= 0 else 128 - code
             match header["op"]:
                 case "propose":
-                    wire.send(driver.channel, self._noted(header, propose_cuts(header, self.options)))
+                    wire.send(driver.channel, self._noted(header, propose_cuts(header, self.options, self._watched.share_bytes())))
                 case "judge":
                     wire.send(driver.channel, self._noted(header, {"plain": reason_to_run_plainly(header, self.options)}))
                 case "decline":
@@ -215,8 +220,7 @@ class Session:
     def _run_stage(self, driver: Child, header: wire.Header, blobs: list[bytes]) -> None:
         if self.cluster is None:
             self.cluster = EmbeddedCluster(self.host, self.options.workers)
-        assert self.watch is not None
-        self.watch.slots = self.cluster.slots
+        self._watched.slots = self.cluster.slots
         from runsurge_dask.lowering.graph import LoweredStage  # loads dask: only a run that cuts something pays for it
 
         stage = len(self.stages) + 1
@@ -227,7 +231,7 @@ class Session:
         begun = time.perf_counter()
         self.progress.begin(stage, facts.label)
         try:
-            work = StageRun(driver.channel, self.cluster, self.watch, lowered, supply, functools.partial(self.progress.advance, stage))
+            work = StageRun(driver.channel, self.cluster, self._watched, lowered, supply, functools.partial(self.progress.advance, stage))
             del blobs, items
             tally = work.deliver()
         finally:

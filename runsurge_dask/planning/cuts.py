@@ -62,7 +62,7 @@ def reason_to_run_plainly(request: Mapping[str, Any], options: CutOptions) -> st
     return ""
 
 
-def propose_cuts(request: Mapping[str, Any], options: CutOptions) -> dict[str, Any]:
+def propose_cuts(request: Mapping[str, Any], options: CutOptions, share_bytes: int) -> dict[str, Any]:
     """All cuts of a source at once (`cuts`), or why there are none (`plain`); for stages that give all or nothing."""
     reason = reason_to_run_plainly(request, options)
     if reason:
@@ -70,7 +70,7 @@ def propose_cuts(request: Mapping[str, Any], options: CutOptions) -> dict[str, A
     cutter = Cutter(request, options)
     cuts = [cutter.position]
     while not cutter.is_through:
-        cuts.append(cutter.cut(options.memory_bytes // (2 * options.workers))[1])
+        cuts.append(cutter.cut(int(share_bytes * request.get("share", 1.0)))[1])
     return {"cuts": cuts if len(cuts) > 1 else [*cuts, cutter.position]}
 
 
@@ -85,6 +85,7 @@ class Cutter:
         self._quote: str | None = request.get("quote")
         self._bytes_per_unit: float = request.get("bytes_per_unit") or (1.0 if self.is_file else 0.0)
         self._forced = self._forced_cuts(options.chunks) if options.chunks else None
+        self._assumed: float = request.get("bytes_per_byte", ASSUMED_BYTES_PER_BYTE)
         self._even: int = max(1, -(-(self.end - self.position) // (options.workers * CHUNKS_PER_WORKER)))
         self._measured: deque[tuple[int, int]] = deque(maxlen=REMEMBERED_CHUNKS)
 
@@ -139,7 +140,7 @@ class Cutter:
         """Bytes that a chunk holds for each unit, at most."""
         if self._measured:
             return max(peak / units for units, peak in self._measured)
-        return ASSUMED_BYTES_PER_BYTE * self._bytes_per_unit
+        return self._assumed * self._bytes_per_unit
 
     def fits(self, units: int, share_bytes: int) -> bool:
         """Whether a chunk of this size is expected to stay below a share."""

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from runsurge_dask.runner.sites import Runtime
 
 
+class OutgrownChunk(Exception):  # noqa: N818 - a question to cut again, not an error
+    """A chunk needed more memory than there was."""
+
+
 class Conversation(Cutting):
     """One conversation with the client about chunks that all give an answer, or none does."""
 
@@ -38,6 +42,7 @@ class Conversation(Cutting):
 
         Raises:
             Escape: one of them could not, or `accept` refused them.
+            OutgrownChunk: one of them needed more memory than there was.
             CannotShip: nothing was handed out.
         """
         facts = replace(self.facts, code=code, free=("__rs_job__",), form="frame")
@@ -59,7 +64,7 @@ class Conversation(Cutting):
                 answer, results = wire.receive(channel)
                 if answer["status"] != "ok":
                     wire.receive(channel)
-                    raise Escape(answer["reason"])
+                    raise OutgrownChunk(answer["reason"]) if "outgrown_bytes" in answer else Escape(answer["reason"])
                 try:
                     found.append(load_results(results[0] if results else take_left(answer["left"]))["outputs"][0])
                     accept(found)

@@ -30,7 +30,7 @@ from runsurge_dask.runner import files, idioms, sources, wire
 from runsurge_dask.runner.arrays import patch as arrays
 from runsurge_dask.runner.files import OutputFiles
 from runsurge_dask.runner.frames import patch
-from runsurge_dask.runner.kept import set_limit
+from runsurge_dask.runner.limits import set_limit
 from runsurge_dask.runner.outgrown import Outgrown, line_of, listen
 from runsurge_dask.runner.sites import Runtime
 

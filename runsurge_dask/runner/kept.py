@@ -20,8 +20,8 @@ import types
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from runsurge_dask.runner.limits import spare_bytes
 from runsurge_dask.runner.pages import Page, Selection, read_page
-from runsurge_dask.runner.resident import resident_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +30,6 @@ LEAST_BYTES = 1 << 16
 """Fewer bytes of rows are sent back as ever: a file costs more."""
 OBJECT_FACTOR = 10
 """Rows hold so many times the bytes that they take when written: numbers 8, short texts in lists 12 (measured)."""
-SETTLED_SHARE = 0.4
-"""The script may come to hold this part of what the run may; lists that fit into it are simply read."""
 
 Holder = Page | Selection | list[Any]
 Segment = tuple[Holder, int, int]
@@ -98,13 +96,6 @@ class KeptRows:
 
 _kept: dict[int, KeptRows] = {}
 """By the id of the list, which is held here and so keeps its id."""
-_limit: list[int] = [0]
-"""What all processes of the run may hold; 0 where everything is to be tried."""
-
-
-def set_limit(limit_bytes: int) -> None:
-    """Say what the run may hold."""
-    _limit[0] = limit_bytes
 
 
 def kept_rows(rows: Any) -> KeptRows | None:
@@ -228,7 +219,7 @@ def settle(rows: Any) -> Any:
 
 def fits(size_bytes: int) -> bool:
     """Whether rows that take so many bytes in a file may as well be in memory."""
-    return bool(_limit[0]) and resident_bytes() + size_bytes * OBJECT_FACTOR < SETTLED_SHARE * _limit[0]
+    return size_bytes * OBJECT_FACTOR < spare_bytes()
 
 
 def through(rows: Any, start: int = 0) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 import warnings
@@ -62,12 +61,3 @@ def _decimal_context() -> dict[str, Any] | None:
     context = decimal.getcontext()
     values = {name: getattr(context, name) for name in ("prec", "rounding", "Emin", "Emax", "capitals", "clamp")}
     return {**values, **{name: [s.__name__ for s, is_on in getattr(context, name).items() if is_on] for name in ("flags", "traps")}}
-
-
-def available_bytes() -> int:
-    """Memory that could be had now without swapping."""
-    try:
-        with io.open("/proc/meminfo", encoding="ascii") as file:  # noqa: UP020 - the driver's `open` is not the built-in one
-            return next(int(line.split()[1]) << 10 for line in file if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration):
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -23,7 +23,7 @@ from runsurge_dask.runner.arrays.origins import FileRows, counted_rows, file_row
 from runsurge_dask.runner.arrays.stage import FEWEST_ROWS
 from runsurge_dask.runner.escape import Escape
 from runsurge_dask.runner.frames.patch import RUNNING, WATCHED, is_writing
-from runsurge_dask.runner.surroundings import available_bytes
+from runsurge_dask.runner.limits import spare_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,7 +107,7 @@ def _file_source(
 def _is_worth(room: Room, shape: tuple[int, ...], dtype: Any) -> bool:
     if not shape or shape[0] < FEWEST_ROWS or not math.prod(shape):
         return False
-    return room.is_forced or math.prod(shape) * dtype.itemsize * IN_MEMORY > available_bytes()
+    return room.is_forced or math.prod(shape) * dtype.itemsize * IN_MEMORY > spare_bytes()
 
 
 def _source(room: Room, reader: Any, length: int, plainly: Callable[[], Any], mapped: Any = None) -> Any:

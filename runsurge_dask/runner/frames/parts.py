@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from runsurge_dask.runner import shadows
 from runsurge_dask.runner.escape import Escape
 from runsurge_dask.runner.frames.tables import SPREADS
 
@@ -54,12 +55,16 @@ def give(value: Any, how: tuple[Any, ...], chunk: Mapping[str, Any]) -> Any:
     return GIVERS[kind](value, *rest, chunk=chunk)
 
 
-def _give_text(frame: Any, index_kind: str, arguments: dict[str, Any], *, chunk: Mapping[str, Any]) -> bytes:
+def _give_text(frame: Any, index_kind: str, arguments: dict[str, Any], folder: str, *, chunk: Mapping[str, Any]) -> str:
+    """The lines of a chunk, in a file of the run's."""
     if index_kind == "rows" and arguments.get("index", True):
         frame = frame.set_axis(frame.index + chunk["offset"], axis=0)
     text = io.StringIO(newline="")
     frame.to_csv(text, **{**arguments, "header": False})
-    return text.getvalue().encode(arguments.get("encoding") or "utf-8")
+    path = shadows.leave(folder, [text.getvalue().encode(arguments.get("encoding") or "utf-8")])
+    if not path:
+        raise Escape("its lines have no place")
+    return path
 
 
 def _give_reduction(value: Any, name: str, kwargs: dict[str, Any], is_exact: bool, *, chunk: Mapping[str, Any]) -> Any:  # noqa: FBT001

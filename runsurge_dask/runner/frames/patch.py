@@ -15,7 +15,7 @@ import warnings
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from runsurge_dask.runner.surroundings import available_bytes
+from runsurge_dask.runner.limits import spare_bytes
 
 if TYPE_CHECKING:
     import types
@@ -139,6 +139,7 @@ def _open(runtime: Runtime, plain: Any, room: str, path: Any, arguments: Mapping
     if node.rows is not None and table.index_kind == "own":
         node.rows.node, node.rows.makes_ranges = node, room == "reading"
     source = FrameSource(runtime, facts, table, _reader(plain, path, dict(arguments), place), node)
+    source.is_large = bool(runtime.options["chunks"]) or is_too_large(os.path.getsize(path), room)
     if not source.look_over(facts.line):
         return None
     if room == "parquet":
@@ -147,12 +148,17 @@ def _open(runtime: Runtime, plain: Any, room: str, path: Any, arguments: Mapping
     return lazy.wrap(source, node)
 
 
+def is_too_large(size_bytes: int, room: str) -> bool:
+    """Whether a file of this size would not fit as a frame."""
+    return size_bytes * IN_MEMORY[room] > spare_bytes()
+
+
 def _is_worth_it(runtime: Runtime, facts: SiteFacts, path: Any, room: str) -> bool:
     """Whether work on this file may be worth cutting: pandas reads on several threads itself, and its own functions cost less than that."""
     if not os.path.isfile(path):
         return False
     size = os.path.getsize(path)
-    if size * IN_MEMORY[room] > available_bytes():
+    if is_too_large(size, room):
         return True
     if not facts.is_slow:
         runtime.tell({"op": "decline", "site": facts.site, "reason": "pandas' own functions are as fast as reading: cutting gains nothing"})

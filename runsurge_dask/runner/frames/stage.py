@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from runsurge_dask.runner.conversation import Conversation
+from runsurge_dask.runner.conversation import Conversation, OutgrownChunk
 from runsurge_dask.runner.escape import CannotShip, Escape
 from runsurge_dask.runner.frames.joining import is_wider
 from runsurge_dask.runner.frames.needs import PARTIAL, needed_columns
@@ -37,6 +37,10 @@ CHEAP_STAGES = 2
 """As `FREE_STAGES`, where reading costs more than what is done with the rows."""
 ATTEMPTS = 3
 """How often a stage is tried with wider column types."""
+IN_CHUNK = 10
+"""Bytes that a chunk holds for each byte of text: the text twice, the frame, and what is made of it (measured 6 to 9)."""
+SMALLEST_SHARE = 5
+"""How often a file is cut anew, each time in chunks of half the size, where one needed more than there was."""
 _CODE = marshal.dumps(compile(CODE, "<frame stage>", "exec"))
 
 
@@ -90,6 +94,10 @@ class FrameSource:
     rows: list[int] = field(default_factory=list)
     is_broken: bool = False
     stages: int = 0
+    is_large: bool = False
+    """It is never to be read as a whole."""
+    share: float = 1.0
+    """The part of what a chunk may hold for which it is cut."""
     reading_seconds: float = 0.0
     working_seconds: float = 0.0
 
@@ -100,7 +108,17 @@ class FrameSource:
 
     def look_over(self, line: int) -> bool:
         """Cut the file, and see that reading it cannot raise; false where it is to be read plainly."""
+        for attempt in range(SMALLEST_SHARE):
+            self.share = 1 / 2**attempt
+            try:
+                return self._look_over(line)
+            except OutgrownChunk:
+                continue
+        return False
+
+    def _look_over(self, line: int) -> bool:
         request = {"op": "propose", "site": self.facts.site, "needs_index": False, "is_asked_for": False, "quote": '"'}
+        request |= {"share": self.share, "bytes_per_byte": IN_CHUNK}
         proposal, _ = self.runtime.ask({**request, **self.table.cut_request(), "seconds_per_unit": self.table.pace})
         if "cuts" not in proposal:
             return False
@@ -144,14 +162,25 @@ class FrameSource:
         is_closed = runtime.is_closed(self.facts.site)
         if self.is_broken or self.node.value is not None or is_closed:
             return None
-        if not runtime.options["chunks"] and self.stages >= (FREE_STAGES if self.working_seconds > self.reading_seconds else CHEAP_STAGES):
+        if not self.is_large and self.stages >= (FREE_STAGES if self.working_seconds > self.reading_seconds else CHEAP_STAGES):
             return None
         for _ in range(ATTEMPTS):
             try:
                 return self._attempt(facts or self.facts, roots, not_line)
             except _WidenedError:
                 continue
+            except OutgrownChunk:
+                if not self._cut_smaller(roots):
+                    break
         return None
+
+    def _cut_smaller(self, roots: list[tuple[Node, tuple[Any, ...]]]) -> bool:
+        """Cut the file anew, where nothing was kept chunk by chunk; whether that was done."""
+        if any(node.pieces is not None for node in all_nodes([root for root, _ in roots])) or self.share < 2.0**-SMALLEST_SHARE:
+            return False
+        self.share /= 2
+        self.cuts, self.rows = [], []
+        return self._look_over(self.node.line)
 
     def _attempt(self, facts: SiteFacts, roots: list[tuple[Node, tuple[Any, ...]]], not_line: int) -> list[list[Any]] | None:
         nodes = all_nodes([root for root, _ in roots])

@@ -1,4 +1,4 @@
-"""`to_csv` of a lazy frame: every chunk gives its lines, the driver writes them in order under another name, and moves them.
+"""`to_csv` of a lazy frame: every chunk leaves its lines in a file, the driver joins these in order under another name, and moves it.
 
 The file is the one that pandas would have written: header, encoding and line ends come from pandas itself, in one piece for
 the header and one for each chunk. A stage that fails leaves nothing.
@@ -19,6 +19,8 @@ from runsurge_dask.runner.frames.lazy import MISSING, LazyFrame, node_of, source
 from runsurge_dask.runner.frames.methods import install_method
 from runsurge_dask.runner.frames.reading import PACKED
 
+COPIED_BYTES = 1 << 20
+
 
 def _to_csv(lazy: Any, path_or_buf: Any = None, *args: Any, **kwargs: Any) -> Any:
     if args or not isinstance(path_or_buf, str | os.PathLike) or not set(kwargs) <= tables.TEXT_ARGUMENTS or not _is_writable(lazy, kwargs):
@@ -29,11 +31,11 @@ def _to_csv(lazy: Any, path_or_buf: Any = None, *args: Any, **kwargs: Any) -> An
     arguments = {key: value for key, value in kwargs.items() if key != "mode"}
     rows = node_of(lazy).rows
     assert rows is not None
-    texts = ask(lazy, ("text", rows.index, arguments))
+    texts = ask(lazy, ("text", rows.index, arguments, source_of(lazy).runtime.options["scratch"]))
     if texts is None:
         return MISSING
     head = node_of(lazy).meta.iloc[:0].to_csv(**arguments)
-    _write(path, [head.encode(arguments.get("encoding") or "utf-8"), *texts])
+    _write(path, head.encode(arguments.get("encoding") or "utf-8"), texts)
     return None
 
 
@@ -57,11 +59,15 @@ def is_plain_place(path: str) -> bool:
     return not os.path.exists(path) or (os.path.isfile(path) and os.access(path, os.W_OK))
 
 
-def _write(path: str, pieces: list[bytes]) -> None:
+def _write(path: str, head: bytes, texts: list[str]) -> None:
     shadow = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{os.getpid()}.runsurge")
     try:
         with open(shadow, "wb") as file:
-            file.writelines(pieces)
+            file.write(head)
+            for text in texts:
+                with open(text, "rb") as lines:
+                    shutil.copyfileobj(lines, file, COPIED_BYTES)
+                os.remove(text)
         put_in_place(shadow, path)
     except BaseException:
         with contextlib.suppress(OSError):
