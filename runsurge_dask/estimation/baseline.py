@@ -13,7 +13,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from runsurge_dask.knowledge.sizes import IMPORT_BYTES, INTERPRETER_BYTES
+from runsurge_dask.knowledge.sizes import IMPORT_BYTES, INTERPRETER_BYTES, TOUCHED_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -27,14 +27,15 @@ _QUIET = frozenset({"antigravity", "this", "idlelib", "turtle", "turtledemo", "t
 class Baseline:
     """A plain interpreter that imports what the script imports, and says what it then holds."""
 
-    def __init__(self, process: subprocess.Popen[str] | None, guess_bytes: int) -> None:
+    def __init__(self, process: subprocess.Popen[str] | None, guess_bytes: int, touched_bytes: int = 0) -> None:
         self._process = process
+        self._touched_bytes = touched_bytes
         self._guess_bytes = guess_bytes
 
     @staticmethod
     def by_rule(imports: Collection[str]) -> int:
         """From the table alone, without starting anything."""
-        return INTERPRETER_BYTES + sum(IMPORT_BYTES.get(name, 0) for name in imports)
+        return INTERPRETER_BYTES + sum(IMPORT_BYTES.get(name, 0) for name in imports) + _touched(imports)
 
     @classmethod
     def begin(cls, imports: Collection[str]) -> Baseline:
@@ -47,7 +48,7 @@ class Baseline:
         process = subprocess.Popen(
             [sys.executable, "-c", code], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
-        return cls(process, guess)
+        return cls(process, guess, _touched(imports))
 
     def bytes(self) -> int:
         """What it came to; the table's sum where it could not be measured."""
@@ -60,5 +61,9 @@ class Baseline:
             self._process.communicate()
             return self._guess_bytes
         with contextlib.suppress(ValueError):
-            return int(told) << 10
+            return (int(told) << 10) + self._touched_bytes
         return self._guess_bytes
+
+
+def _touched(imports: Collection[str]) -> int:
+    return sum(TOUCHED_BYTES.get(name, 0) for name in imports)

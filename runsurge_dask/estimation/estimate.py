@@ -16,7 +16,7 @@ from runsurge_contracts.plan import Basis, Estimates, Footprint, Variable
 from runsurge_dask.analysis.build import parse
 from runsurge_dask.errors import RunSurgeError
 from runsurge_dask.estimation.baseline import Baseline
-from runsurge_dask.estimation.fitting import MARGIN, NOISE_BYTES, extrapolate
+from runsurge_dask.estimation.fitting import MARGIN, NOISE_BYTES, extrapolate, table_bytes
 from runsurge_dask.estimation.flow import Flow
 from runsurge_dask.estimation.functions import function_lines
 from runsurge_dask.estimation.samples import SampleLimits, Sampler
@@ -101,7 +101,8 @@ def _fit(number: int, samples: Sequence[Sample], flow: Flow, program: Program) -
     shares = [sample.share for sample, _ in whole]
     names = [name for name in whole[-1][1].variables if all(name in step.variables for _, step in whole)]
     variables = {name: _fit_variable(shares, [step.variables[name] for _, step in whole]) for name in names}
-    own = extrapolate(shares, [_own_bytes(number, sample, flow) for sample, _ in whole])
+    tables, foreseen = _tables(number, whole, variables, flow)
+    own = foreseen + extrapolate(shares, [_own_bytes(number, sample, flow) - taken for (sample, _), taken in zip(whole, tables, strict=True)])
     return Fit(variables=variables, own_bytes=own, seconds=extrapolate(shares, [s.seconds for _, s in whole], noise=SECONDS_NOISE))
 
 
@@ -132,6 +133,23 @@ def _fit_stopped(number: int, seen: Sequence[tuple[Sample, Step]], flow: Flow, p
         for name, (length, size) in step.variables.items()
     }  # fmt: skip
     return Fit(variables=variables, own_bytes=_own_bytes(number, sample, flow) * factor, seconds=step.seconds * factor)
+
+
+def _tables(
+    number: int, whole: Sequence[tuple[Sample, Step]], variables: Mapping[str, Variable], flow: Flow
+) -> tuple[list[float], float]:
+    """Bytes of the block's own hash tables in each sample, and on all of the data, where each may be about to double."""
+    taken, foreseen = [0.0] * len(whole), 0.0
+    if whole[-1][0].share >= 1:
+        return taken, foreseen
+    for name in whole[-1][1].tables:
+        seen = [(step.variables[name][0] or 0, step.tables[name]) for _, step in whole if name in step.tables]
+        length = variables[name].length if name in variables else None
+        if len(seen) < len(whole) or length is None or length <= seen[-1][0] or name not in flow.touched[number]:
+            continue
+        taken = [sum(pair) for pair in zip(taken, (size for _, size in seen), strict=True)]
+        foreseen += table_bytes(length, seen)
+    return taken, foreseen
 
 
 def _is_before(name: str, size: int, sample: Sample, number: int) -> bool:

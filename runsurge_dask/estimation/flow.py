@@ -25,10 +25,12 @@ class Flow:
         reads = names_read(tree)
         self.needed: dict[int, frozenset[str]] = {}
         self.made: dict[int, frozenset[str]] = {}
+        self.touched: dict[int, frozenset[str]] = {}
         for number, block in enumerate(blocks, 1):
             called = (reads[name] for name in block.uses if name in reads)
             is_definition = block.statements[0].startswith(("def ", "class ", "async def ", "@"))
             self.needed[number] = frozenset() if is_definition else block.uses.union(*called)
+            self.touched[number] = self.needed[number] | block.defs
         later: frozenset[str] = frozenset()
         for number in range(len(blocks), 0, -1):
             self.made[number] = blocks[number - 1].defs & later

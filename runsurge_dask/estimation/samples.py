@@ -31,6 +31,8 @@ SHARES = (0.01, 0.025, 0.05)
 """Parts of the input: three points show whether what is held grows straight, flattens, or bends upwards."""
 LEAST_BYTES = (512 << 10, 1280 << 10, 2560 << 10)
 """Smaller samples hold less than Python's allocator takes at a time (1 MiB), so that a fit would follow its steps."""
+WHOLE_BYTES = 16 << 20
+"""Of small files that are left whole beside a large one."""
 GRACE_SECONDS = 2.0
 """A child that does not end by itself within so much of its limit (it is in C code) is killed."""
 
@@ -65,6 +67,8 @@ class Step:
     seconds: float
     variables: Mapping[str, tuple[int | None, int]]
     """After it: length and bytes of every variable."""
+    tables: Mapping[str, int]
+    """Of these, bytes of the hash tables of dictionaries and sets."""
     is_complete: bool
     turns: tuple[int, int] | None
     """Of its first loop over something of known length: turns done, and all."""
@@ -126,6 +130,8 @@ class Sampler:
     limits: SampleLimits
     progress: Callable[[str], None]
     spent_seconds: float = 0.0
+    whole: set[str] = field(default_factory=set)
+    """Files that are not cut."""
     code: bytes = field(init=False)
     blocks: dict[int, dict[str, Any]] = field(init=False)
 
@@ -145,14 +151,14 @@ class Sampler:
         header = {
             "path": os.path.abspath(self.program.file), "script": self.program.file, "argv": list(self.argv), "cwd": self.cwd,
             "entry": self.program.entry, "entry_block": self._entry_block(), "blocks": self.blocks, "seconds": seconds,
-            "memory_bytes": self.limits.memory_bytes, "lines": lines,
+            "memory_bytes": self.limits.memory_bytes, "lines": lines, "whole": sorted(self.whole),
             "sizes": {"share": share, "least_bytes": least_bytes, "most_bytes": most_bytes},
         }  # fmt: skip
         begun = time.monotonic()
         child = self.host.start_child("profile")
         try:
             wire.send(child.channel, header, [self.code])
-            sample = _listen(child, begun + seconds + GRACE_SECONDS, share)
+            sample = _listen(child, begun + seconds + GRACE_SECONDS)
         finally:
             self.host.kill_child(child)
         self.spent_seconds += time.monotonic() - begun
@@ -169,18 +175,25 @@ class Sampler:
         if not total or not first.steps:
             return [first]
         samples: list[Sample] = []
-        for number in range(len(SHARES)):
-            share = self._share(number, total)
-            if number == 0 and all(abs(each.share - share) < share / 4 for each in first.inputs if each.is_cut):
-                samples.append(_with_share(first))
+        for share in self._shares(first):
+            if not samples and all(abs(each.share - share) < share / 4 for each in first.inputs if each.is_cut):
+                samples.append(first)
                 continue
-            if samples and self._would_take(samples, share) > min(self.left_seconds, self.limits.child_seconds):
+            if self._would_take(samples or [first], share) > min(self.left_seconds, self.limits.child_seconds):
                 break
             self.progress(f"sample of {share:.1%}")
-            samples.append(_with_share(self.run(share, 1, total)))
+            samples.append(self.run(share, 1, total))
             if share >= 1 or samples[-1].is_limited:
                 break
-        return samples
+        return samples or [first]
+
+    def _shares(self, first: Sample) -> list[float]:
+        """The shares to take: of a script that is slow, multiples of what it had time for."""
+        total = first.cut_bytes
+        wanted = [min(1.0, min(max(s * total, least), self._most(n)) / total) for n, (s, least) in enumerate(zip(SHARES, LEAST_BYTES, strict=True))]
+        if first.share < wanted[0] / 2:
+            wanted = [min(1.0, first.share * share / SHARES[0]) for share in SHARES]
+        return wanted
 
     def traced(self, samples: Sequence[Sample]) -> Sample | None:
         """The smallest sample again, following the lines inside functions; None where no function is called or no time is left."""
@@ -191,18 +204,32 @@ class Sampler:
         return self.run(first.share, 1, max(1, first.cut_bytes), lines=True)
 
     def _first(self) -> Sample:
-        """The smallest sample, cut down until it ends in time."""
+        """The smallest sample, cut down until it ends in time, with small tables beside a large one left whole."""
         share, least, most = SHARES[0], LEAST_BYTES[0], self._most(0)
-        while True:
-            self.progress("first sample")
+        self.progress("first sample")
+        sample = self.run(share, least, most)
+        while self.left_seconds > 1:
+            if whole := self._better_whole(sample):
+                self.whole |= whole
+            elif sample.is_limited and any(each.is_cut for each in sample.inputs) and least >= _SMALLEST_BYTES:
+                share, least, most = share / 8, least // 8, most // 8
+            else:
+                break
+            self.progress("first sample again")
             sample = self.run(share, least, most)
-            stopped_early = sample.is_limited and any(each.is_cut for each in sample.inputs)
-            if not stopped_early or least < _SMALLEST_BYTES or self.left_seconds < 1:
-                return sample
-            share, least, most = share / 8, least // 8, most // 8
+        return sample
 
-    def _share(self, number: int, total: int) -> float:
-        return min(1.0, min(max(SHARES[number] * total, LEAST_BYTES[number]), self._most(number)) / total)
+    def _better_whole(self, sample: Sample) -> set[str]:
+        """Files that are cut, and should not be: a part of each of two tables has hardly a key in common."""
+        largest = max((each.full_bytes for each in sample.inputs), default=0)
+        most = largest / 2 if sample.reason.startswith("raised") else largest / 8
+        room = WHOLE_BYTES - sum(each.full_bytes for each in sample.inputs if each.path in self.whole)
+        found: set[str] = set()
+        for each in sorted(sample.inputs, key=lambda each: each.full_bytes):
+            if each.is_cut and each.full_bytes <= min(most, room):
+                found.add(each.path)
+                room -= each.full_bytes
+        return found
 
     def _most(self, number: int) -> int:
         return int(self.limits.sample_bytes * SHARES[number] / SHARES[-1])
@@ -219,16 +246,10 @@ def _has_functions(tree: ast.Module) -> bool:
     return any(isinstance(node, ast.FunctionDef) for node in walk(tree))
 
 
-def _with_share(sample: Sample) -> Sample:
-    """The sample with the share that its inputs really had."""
-    cut = [each for each in sample.inputs if each.is_cut]
-    if not cut:
-        return sample
-    share = sum(each.full_bytes * each.share for each in cut) / sum(each.full_bytes for each in cut)
-    return Sample(
-        share=share, steps=sample.steps, inputs=sample.inputs, held_bytes=sample.held_bytes, reason=sample.reason, line=sample.line,
-        lines=sample.lines, elapsed_seconds=sample.elapsed_seconds,
-    )  # fmt: skip
+def _share_of(inputs: Sequence[Input]) -> float:
+    """The part of the inputs that was read of those that were cut; 1 where none was."""
+    cut = [each for each in inputs if each.is_cut]
+    return sum(each.full_bytes * each.share for each in cut) / sum(each.full_bytes for each in cut) if cut else 1.0
 
 
 def _facts(block: Block, reads: Mapping[str, frozenset[str]]) -> dict[str, Any]:
@@ -238,7 +259,7 @@ def _facts(block: Block, reads: Mapping[str, frozenset[str]]) -> dict[str, Any]:
     return {"names": sorted(names), "is_import": is_import, "is_run": block.effect is not Effect.UNKNOWN}
 
 
-def _listen(child: Child, deadline: float, share: float) -> Sample:
+def _listen(child: Child, deadline: float) -> Sample:
     """Take what a child tells until it ends, or is too late."""
     steps: dict[int, Step] = {}
     inputs: list[Input] = []
@@ -261,7 +282,7 @@ def _listen(child: Child, deadline: float, share: float) -> Sample:
         step = _step(message)
         steps[step.block] = _joined(steps.get(step.block), step)
     return Sample(
-        share=share, steps=steps, inputs=tuple(inputs),
+        share=_share_of(inputs), steps=steps, inputs=tuple(inputs),
         held_bytes=ending.get("held_bytes", max((step.held_bytes for step in steps.values()), default=0)),
         reason=reason, line=ending.get("line", 0), lines=tuple(tuple(each) for each in ending.get("lines", ())),
         elapsed_seconds=time.monotonic() - begun,
@@ -271,7 +292,8 @@ def _listen(child: Child, deadline: float, share: float) -> Sample:
 def _step(message: Mapping[str, Any]) -> Step:
     return Step(
         block=message["block"], rise_bytes=message["rise_bytes"], held_bytes=message["held_bytes"], seconds=message["seconds"],
-        variables={name: (length, size) for name, (length, size) in message["variables"].items()}, is_complete=message["complete"],
+        variables={name: (length, size) for name, (length, size, _) in message["variables"].items()},
+        tables={name: table for name, (_, _, table) in message["variables"].items() if table}, is_complete=message["complete"],
         turns=tuple(message["turns"]) if message["turns"] else None, is_counted=message["is_counted"],
     )  # fmt: skip
 
@@ -282,6 +304,6 @@ def _joined(earlier: Step | None, step: Step) -> Step:
         return step
     return Step(
         block=step.block, rise_bytes=max(step.rise_bytes, earlier.rise_bytes), held_bytes=max(step.held_bytes, earlier.held_bytes),
-        seconds=step.seconds + earlier.seconds, variables=step.variables, is_complete=step.is_complete, turns=step.turns,
+        seconds=step.seconds + earlier.seconds, variables=step.variables, tables=step.tables, is_complete=step.is_complete, turns=step.turns,
         is_counted=step.is_counted,
     )  # fmt: skip

@@ -26,7 +26,7 @@ from runsurge_dask.runner.profile import standins
 from runsurge_dask.runner.profile.confine import Confinement, Refused
 from runsurge_dask.runner.profile.lines import LineTracer
 from runsurge_dask.runner.profile.standins import Input, Inputs, Sizes
-from runsurge_dask.runner.profile.weights import is_data, length_of, weigh
+from runsurge_dask.runner.profile.weights import is_data, length_of, table_bytes, weigh
 
 if TYPE_CHECKING:
     import socket
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 TICK_SECONDS = 0.02
 """How often time and memory are looked at."""
+RESERVED_BYTES = 4 << 30
+"""Libraries reserve addresses (Arrow a gigabyte, threads their stacks) that they never fill."""
 
 
 class Stopped(BaseException):
@@ -85,11 +87,12 @@ class Probe:
         self.confinement = Confinement()
         self.blocks: dict[int, dict[str, Any]] = {int(number): facts for number, facts in header["blocks"].items()}
         self.inputs = Inputs(Sizes(**header["sizes"]), self.confinement, self.paused, self._tell_input)
+        self.inputs.whole.update(header["whole"])
         self.lines = LineTracer(self.meter, header["path"]) if header["lines"] else None
         self.loops: list[tuple[int | None, Any]] = []
         self.block = 0
         self.code: types.CodeType | None = None
-        self.known: dict[str, tuple[int, int | None, int]] = {}
+        self.known: dict[str, tuple[int, int | None, int, int]] = {}
         self.highest = self.base = self.before = self.in_block = 0
         self.paused_seconds = self.begun = 0.0
         self.deadline = time.monotonic() + header["seconds"]
@@ -107,7 +110,7 @@ class Probe:
         return_free_memory()
         self.base = self.before = self.meter.resident_bytes()
         self.deadline = time.monotonic() + self.header["seconds"]
-        limit_memory(self.header["memory_bytes"])
+        limit_memory(self.header["memory_bytes"] * 4 + RESERVED_BYTES)
         self.confinement.close()
         signal.signal(signal.SIGALRM, self._tick)
         signal.setitimer(signal.ITIMER_REAL, TICK_SECONDS, TICK_SECONDS)
@@ -223,9 +226,9 @@ class Probe:
             length = length_of(value)
             known = self.known.get(name)
             if known is None or name in touched or known[:2] != (id(value), length):
-                known = (id(value), length, weigh(value))
+                known = (id(value), length, weigh(value), table_bytes(value))
                 self.known[name] = known
-            found[name] = [length, known[2]]
+            found[name] = [length, known[2], known[3]]
         return found
 
     def finish(self) -> None:

@@ -41,7 +41,7 @@ _PACKED = (
 
 def cut_sample(path: str, wanted_bytes: int, target: BinaryIO) -> float:
     """Write about so many bytes of a file to the target; the share of its records that they are, 0 where it cannot be cut."""
-    size = os.path.getsize(path)
+    size = os.stat(path).st_size
     with io.FileIO(path) as file:
         head = file.read(WINDOW_BYTES)
         if head.startswith(_PACKED) or wanted_bytes >= size:
@@ -258,9 +258,9 @@ def _is_alike(content: bytes, item: Any) -> bool:
 def _cut_parquet(path: str, share: float, target: BinaryIO) -> float:
     """Rows from the start of row groups spread over the file, in groups of the same number of rows as far as they reach."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
+    from pyarrow.parquet.core import ParquetFile, ParquetWriter  # not by `pyarrow.parquet`, where stand-ins are
 
-    with pq.ParquetFile(path) as file:
+    with ParquetFile(path) as file:
         groups, rows = file.metadata.num_row_groups, file.metadata.num_rows
         if not groups or rows < 2:  # noqa: PLR2004 - one row is not cut
             return 0.0
@@ -269,7 +269,7 @@ def _cut_parquet(path: str, share: float, target: BinaryIO) -> float:
         each = max(1, wanted // len(picked))
         codec = file.metadata.row_group(0).column(0).compression if file.metadata.num_columns else "SNAPPY"
         written = 0
-        writer = pq.ParquetWriter(pa.PythonFile(target, mode="w"), file.schema_arrow, compression=codec)
+        writer = ParquetWriter(pa.PythonFile(target, mode="w"), file.schema_arrow, compression=codec)
         for group in picked:
             left = each
             for batch in file.iter_batches(batch_size=min(each, 1 << 16), row_groups=[group], use_threads=False):

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import functools
 import io
 import os
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from runsurge_dask.runner.profile.confine import Confinement
 
-_open = io.open
+_open, _getsize = io.open, os.path.getsize
 LEFT_WHOLE_BYTES = 16 << 20
 """A file that cannot be cut is read whole up to this size: about a second of parsing in plain Python."""
 _OWN_PLACES = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/lib/", "/usr/share/")
@@ -73,12 +74,13 @@ class Inputs:
         self.tell = tell
         self.known: dict[str, Input] = {}
         self.written: set[str] = set()
+        self.whole: set[str] = set()
 
     def place_of(self, path: Any) -> str:
         """The path to read instead of a path."""
         try:
             name = os.path.abspath(os.fsdecode(path))
-            size = os.path.getsize(name) if os.path.isfile(name) else -1
+            size = _getsize(name) if os.path.isfile(name) else -1
         except (TypeError, ValueError, OSError):
             return os.fsdecode(path)
         if name in self.written:
@@ -93,7 +95,7 @@ class Inputs:
 
     def _sample(self, name: str, size: int) -> Input:
         whole = Input(path=name, full_bytes=size, share=1.0, place=name, is_cut=False)
-        if size <= self.sizes.of(size):
+        if size <= self.sizes.of(size) or name in self.whole:
             return whole
         if sys.platform != "linux":
             self.confinement.refuse("samples are kept in memory files, which only Linux has")
@@ -155,6 +157,10 @@ def install(inputs: Inputs) -> None:
     os.mkdir = inputs.make_folder  # type: ignore[assignment]
     os.makedirs = inputs.make_folder  # type: ignore[assignment]
     sys.stdin = _NoInput(inputs.confinement)  # type: ignore[assignment]
+    os.path.getsize = lambda filename: _getsize(inputs.place_of(filename))  # type: ignore[assignment]
+    texts: Any = sys.modules.get("numpy.lib._datasource")
+    with contextlib.suppress(AttributeError):  # where NumPy keeps them is its own affair
+        texts._file_openers._file_openers[None] = inputs.open  # noqa: SLF001 - `loadtxt` opens by a function that it keeps there
     if "pyarrow" in sys.modules:
         _install_arrow(inputs)
     if "pandas" in sys.modules:
@@ -189,7 +195,11 @@ def _install_arrow(inputs: Inputs) -> None:
 def _install_pandas(inputs: Inputs) -> None:
     import pandas as pd
 
-    pd.read_parquet = _by_path(pd.read_parquet, inputs)
+    for name in ("read_csv", "read_table", "read_parquet", "read_json"):
+        setattr(pd, name, _by_path(getattr(pd, name), inputs))
+    parsers: Any = sys.modules.get("pandas.io.parsers.readers")
+    if hasattr(parsers, _PARALLEL_BYTES):
+        pd.read_csv = _like_a_large_file(pd.read_csv, inputs, parsers)
     pd.DataFrame.to_parquet = _nowhere(pd.DataFrame.to_parquet, inputs, 1)  # type: ignore[method-assign]
 
 
@@ -200,6 +210,27 @@ def _by_path(reader: Any, inputs: Inputs) -> Any:
     def read(source: Any, *rest: Any, **options: Any) -> Any:
         if isinstance(source, str | os.PathLike) and os.path.isfile(source):
             source = inputs.place_of(source)
+        return reader(source, *rest, **options)
+
+    return read
+
+
+_PARALLEL_BYTES = "_PARALLEL_READ_MIN_BYTES"
+"""pandas reads files above this size on several threads, which takes other memory."""
+
+
+def _like_a_large_file(reader: Any, inputs: Inputs, parsers: Any) -> Any:
+    """`read_csv` that treats the sample of a large file as it would treat the file."""
+    limit = getattr(parsers, _PARALLEL_BYTES)
+
+    @functools.wraps(reader, updated=())
+    def read(source: Any, *rest: Any, **options: Any) -> Any:
+        share = 1.0
+        if isinstance(source, str | os.PathLike) and os.path.isfile(source):
+            inputs.place_of(source)
+            known = inputs.known.get(os.path.abspath(os.fspath(source)))
+            share = known.share if known is not None else 1.0
+        setattr(parsers, _PARALLEL_BYTES, max(1, int(limit * share)))
         return reader(source, *rest, **options)
 
     return read

@@ -49,6 +49,11 @@ def weigh(value: Any) -> int:
     return scale.total_bytes()
 
 
+def table_bytes(value: Any) -> int:
+    """Bytes of the hash table of a dictionary or set, without what is in it; 0 for anything else."""
+    return sys.getsizeof(value) if isinstance(value, dict | set | frozenset) else 0
+
+
 def is_data(name: str, value: Any) -> bool:
     """Whether a name holds data: no module, function or class, and nothing of the interpreter's own."""
     return not name.startswith("__") and not isinstance(value, _SHARED)
