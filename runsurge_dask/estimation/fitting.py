@@ -35,11 +35,13 @@ LENGTH_ERROR = 0.1
 """Lengths are foreseen no better than this: a table that would double within it is counted as doubled."""
 
 
-def extrapolate(shares: Sequence[float], values: Sequence[float], *, noise: float = NOISE_BYTES, to: float = 1.0) -> float:
-    """What a quantity comes to when the share of the data is `to`, without a margin.
+def extrapolate(shares: Sequence[float], values: Sequence[float], *, noise: float = NOISE_BYTES, flattens: bool = True) -> float:
+    """What a quantity comes to on all of the data, without a margin.
 
-    `shares` rise; `values` are what was measured at them.
+    `shares` rise; `values` are what was measured at them; differences of `noise` say nothing; only where `flattens` may the
+    growth of values be taken to slow down.
     """
+    to = 1.0
     if not values:
         return 0.0
     highest = max(values)
@@ -48,7 +50,7 @@ def extrapolate(shares: Sequence[float], values: Sequence[float], *, noise: floa
     if len(values) == 1:
         return values[-1] * to / shares[-1]
     power = power_of(shares, values, noise)
-    if power >= BENDING or power <= FLATTENING:
+    if power >= BENDING or (power <= FLATTENING and flattens):
         return max(highest, _bent(shares, values, power, to))
     return max(highest, _line(shares, values, to))
 
@@ -111,8 +113,12 @@ def table_bytes(length: int, seen: Sequence[tuple[int, int]]) -> float:
     sizes = [size / _slots(count) for count, size in seen if count]
     if not sizes:
         return 0.0
-    slots = _slots(int(length * (1 + LENGTH_ERROR)))
-    return slots * max(sizes) * 1.5
+    return _slots(int(length * (1 + LENGTH_ERROR))) * max(sizes) * 1.5
+
+
+def likely_table_bytes(length: int, seen: Sequence[tuple[int, int]]) -> float:
+    """Bytes of a hash table of just this length."""
+    return _slots(length) * max((size / _slots(count) for count, size in seen if count), default=0.0)
 
 
 def _slots(length: int) -> int:
