@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from runsurge_contracts.plan import Basis, Estimates, Footprint, Variable
 from runsurge_dask.analysis.build import parse
 from runsurge_dask.estimation.baseline import Baseline
+from runsurge_dask.estimation.calibration import Measured, recall
 from runsurge_dask.estimation.fits import Fit, fit_block
 from runsurge_dask.estimation.fitting import MARGIN, NOISE_BYTES
 from runsurge_dask.estimation.flow import Flow
@@ -24,9 +25,13 @@ from runsurge_dask.estimation.static import StaticBlock, walk_blocks
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from runsurge_dask.estimation.samples import Sample, Step
+    from runsurge_dask.estimation.samples import Sample
     from runsurge_dask.ir.program import Program
     from runsurge_dask.runner.host import RunnerHost
+
+
+EARLIER_MARGIN = 1.05
+"""Two runs of one block on the same data differ by less than this."""
 
 
 def estimate(
@@ -48,9 +53,11 @@ def estimate(
     """
     tree = parse(program.source, program.file)
     flow = Flow(program.blocks, tree)
+    earlier = recall(program, argv=argv, cwd=cwd)
     if is_static or host is None:
         rules = walk_blocks(program, tree, argv=argv, cwd=cwd)
-        return _compose(program, flow, {}, rules, (), Baseline.by_rule(program.imports))
+        return _compose(program, flow, {}, rules, (), Baseline.by_rule(program.imports), earlier=earlier)
+    walk_blocks(program, tree, argv=argv, cwd=cwd)  # what has no end is refused before it is tried
     baseline = Baseline.begin(program.imports)
     try:
         sampler = Sampler(
@@ -64,7 +71,7 @@ def estimate(
     reached = max(fits, default=0)
     known = fits[reached].variables if reached else {}
     rules = walk_blocks(program, tree, argv=argv, cwd=cwd, known=known, after=reached) if reached < len(program.blocks) else {}
-    return _compose(program, flow, fits, rules, samples, baseline_bytes, traced)
+    return _compose(program, flow, fits, rules, samples, baseline_bytes, traced=traced, earlier=earlier)
 
 
 def _silent(_: str) -> None:
@@ -78,7 +85,9 @@ def _compose(
     rules: Mapping[int, StaticBlock],
     samples: Sequence[Sample],
     baseline_bytes: int,
+    *,
     traced: Sample | None = None,
+    earlier: Mapping[str, Measured],
 ) -> Estimates:
     footprints: list[Footprint] = []
     main_lines: dict[str, Mapping[str, Variable]] = {}
@@ -90,6 +99,10 @@ def _compose(
         needs = {name: before[name] for name in sorted(flow.needed[number]) if name in before}
         makes = {name: after[name] for name in sorted(flow.made[number]) if name in after}
         held = fit.own_bytes * MARGIN + NOISE_BYTES if fit else rule.peak_bytes if rule else 0.0
+        seconds = fit.seconds if fit else rule.seconds if rule else 0.0
+        basis = Basis.SAMPLES if fit else Basis.STATIC
+        if (known := earlier.get(block.key)) is not None:
+            held, seconds, basis = known.peak_bytes * EARLIER_MARGIN + NOISE_BYTES, known.seconds, Basis.EARLIER
         floor = max((each.size_bytes for each in (*needs.values(), *makes.values())), default=0)
         footprints.append(
             Footprint(
@@ -98,8 +111,8 @@ def _compose(
                 makes=makes,
                 function_bytes=max((held for key, held in lines.items() if key.rpartition("#")[2].startswith(f"{number}:")), default=0),
                 peak_bytes=max(int(held), floor),
-                seconds=fit.seconds if fit else rule.seconds if rule else 0.0,
-                basis=Basis.SAMPLES if fit else Basis.STATIC,
+                seconds=seconds,
+                basis=basis,
             )
         )
         main_lines[block.key] = after

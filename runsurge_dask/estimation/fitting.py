@@ -48,7 +48,7 @@ def extrapolate(shares: Sequence[float], values: Sequence[float], *, noise: floa
     if shares[-1] >= to:
         return highest
     if len(values) == 1:
-        return values[-1] * to / shares[-1]
+        return float(values[-1] * to / shares[-1])
     power = power_of(shares, values, noise)
     if power >= BENDING or (power <= FLATTENING and flattens):
         return max(highest, _bent(shares, values, power, to))
@@ -65,13 +65,13 @@ def power_of(shares: Sequence[float], values: Sequence[float], noise: float) -> 
     first, second = _slopes(shares[-3:], values[-3:])
     before, after = _centres(shares[-3:])
     power = 1 + math.log(second / first) / math.log(after / before)
-    return min(LARGEST_POWER, power) if power > 1 else max(0.2, power + SAFER_POWER)
+    return float(min(LARGEST_POWER, power) if power > 1 else max(0.2, power + SAFER_POWER))
 
 
 def _bent(shares: Sequence[float], values: Sequence[float], power: float, to: float) -> float:
     """The last value, and a slope that goes on changing as it did."""
     slope, centre = _slopes(shares[-2:], values[-2:])[0], _centres(shares[-2:])[0]
-    return values[-1] + slope * centre / power * ((to / centre) ** power - (shares[-1] / centre) ** power)
+    return float(values[-1]) + slope * centre / power * ((to / centre) ** power - (shares[-1] / centre) ** power)
 
 
 def _slopes(shares: Sequence[float], values: Sequence[float]) -> list[float]:
@@ -83,12 +83,12 @@ def _centres(shares: Sequence[float]) -> list[float]:
 
 
 def _line(shares: Sequence[float], values: Sequence[float], to: float) -> float:
-    """A non-negative straight line through the points; where the last piece is steeper, half way to it."""
+    """A non-negative straight line through the points; where two of them say more, half way to that."""
     slope, start = _fitted(shares, values)
     fitted = start + slope * to
-    steepest = max(0.0, _slopes(shares, values)[-1])
-    last = values[-1] + steepest * (to - shares[-1])
-    return (fitted + max(fitted, last)) / 2
+    points = list(zip(shares, values, strict=True))
+    steepest = max((v - u) / (b - a) for (a, u), (b, v) in itertools.combinations(points, 2))
+    return (fitted + max(fitted, values[-1] + steepest * (to - shares[-1]))) / 2
 
 
 def _fitted(shares: Sequence[float], values: Sequence[float]) -> tuple[float, float]:

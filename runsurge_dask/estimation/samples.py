@@ -13,7 +13,7 @@ import ast
 import os
 import select
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.analysis.structure import walk
@@ -190,7 +190,8 @@ class Sampler:
     def _shares(self, first: Sample) -> list[float]:
         """The shares to take: of a script that is slow, multiples of what it had time for."""
         total = first.cut_bytes
-        wanted = [min(1.0, min(max(s * total, least), self._most(n)) / total) for n, (s, least) in enumerate(zip(SHARES, LEAST_BYTES, strict=True))]
+        bounds = [(max(share * total, least), self._most(n)) for n, (share, least) in enumerate(zip(SHARES, LEAST_BYTES, strict=True))]
+        wanted = [min(1.0, min(bytes_, most) / total) for bytes_, most in bounds]
         if first.share < wanted[0] / 2:
             wanted = [min(1.0, first.share * share / SHARES[0]) for share in SHARES]
         return wanted
@@ -302,8 +303,9 @@ def _joined(earlier: Step | None, step: Step) -> Step:
     """A block that was run again: its highest bytes, all of its seconds."""
     if earlier is None:
         return step
-    return Step(
-        block=step.block, rise_bytes=max(step.rise_bytes, earlier.rise_bytes), held_bytes=max(step.held_bytes, earlier.held_bytes),
-        seconds=step.seconds + earlier.seconds, variables=step.variables, tables=step.tables, is_complete=step.is_complete, turns=step.turns,
-        is_counted=step.is_counted,
-    )  # fmt: skip
+    return replace(
+        step,
+        rise_bytes=max(step.rise_bytes, earlier.rise_bytes),
+        held_bytes=max(step.held_bytes, earlier.held_bytes),
+        seconds=step.seconds + earlier.seconds,
+    )

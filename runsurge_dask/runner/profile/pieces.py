@@ -279,4 +279,4 @@ def _cut_parquet(path: str, share: float, target: BinaryIO) -> float:
                 if left <= 0:
                     break
         writer.close()
-    return written / rows
+    return float(written / rows)

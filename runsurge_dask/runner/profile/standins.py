@@ -139,7 +139,8 @@ class Inputs:
         self.written.add(os.path.abspath(os.fsdecode(file)))
         plain: Any = mode.replace("x", "w").replace("a", "w").replace("+", "")
         with self.confinement.allowing(file):
-            return _open(file, plain, *rest, True, self._nothing)  # noqa: FBT003 - `closefd`
+            opened: Any = _open
+            return opened(file, plain, *rest, True, self._nothing)  # noqa: FBT003 - `closefd`
 
     @staticmethod
     def _nothing(*_: Any) -> int:
@@ -154,10 +155,10 @@ def install(inputs: Inputs) -> None:
     """Put the stand-ins in place, in this process, for good."""
     builtins.open = inputs.open
     io.open = inputs.open
-    os.mkdir = inputs.make_folder  # type: ignore[assignment]
-    os.makedirs = inputs.make_folder  # type: ignore[assignment]
-    sys.stdin = _NoInput(inputs.confinement)  # type: ignore[assignment]
-    os.path.getsize = lambda filename: _getsize(inputs.place_of(filename))  # type: ignore[assignment]
+    system: Any = os
+    system.mkdir = system.makedirs = inputs.make_folder
+    system.path.getsize = lambda filename: _getsize(inputs.place_of(filename))
+    sys.stdin = _NoInput(inputs.confinement)
     texts: Any = sys.modules.get("numpy.lib._datasource")
     with contextlib.suppress(AttributeError):  # where NumPy keeps them is its own affair
         texts._file_openers._file_openers[None] = inputs.open  # noqa: SLF001 - `loadtxt` opens by a function that it keeps there
