@@ -31,6 +31,8 @@ SAFER_POWER = 0.1
 LARGEST_POWER = 3.0
 FULLEST = 0.6
 """Part of a hash table's slots that are taken before it doubles (dictionaries: 2/3)."""
+FAST_GROWTH = 60_000
+"""Sets below this length grow four times at once."""
 LENGTH_ERROR = 0.1
 """Lengths are foreseen no better than this: a table that would double within it is counted as doubled."""
 
@@ -71,7 +73,7 @@ def power_of(shares: Sequence[float], values: Sequence[float], noise: float) -> 
 def _bent(shares: Sequence[float], values: Sequence[float], power: float, to: float) -> float:
     """The last value, and a slope that goes on changing as it did."""
     slope, centre = _slopes(shares[-2:], values[-2:])[0], _centres(shares[-2:])[0]
-    return float(values[-1]) + slope * centre / power * ((to / centre) ** power - (shares[-1] / centre) ** power)
+    return float(values[-1] + slope * centre / power * ((to / centre) ** power - (shares[-1] / centre) ** power))
 
 
 def _slopes(shares: Sequence[float], values: Sequence[float]) -> list[float]:
@@ -113,7 +115,8 @@ def table_bytes(length: int, seen: Sequence[tuple[int, int]]) -> float:
     sizes = [size / _slots(count) for count, size in seen if count]
     if not sizes:
         return 0.0
-    return _slots(int(length * (1 + LENGTH_ERROR))) * max(sizes) * 1.5
+    leap = 2.0 if length < FAST_GROWTH else 1.0
+    return _slots(int(length * (1 + LENGTH_ERROR))) * leap * max(sizes) * 1.5
 
 
 def likely_table_bytes(length: int, seen: Sequence[tuple[int, int]]) -> float:

@@ -151,7 +151,7 @@ class Sampler:
         header = {
             "path": os.path.abspath(self.program.file), "script": self.program.file, "argv": list(self.argv), "cwd": self.cwd,
             "entry": self.program.entry, "entry_block": self._entry_block(), "blocks": self.blocks, "seconds": seconds,
-            "memory_bytes": self.limits.memory_bytes, "lines": lines, "whole": sorted(self.whole),
+            "memory_bytes": self.limits.memory_bytes, "lines": lines, "modules": [module.name for module in self.program.modules], "whole": sorted(self.whole),
             "sizes": {"share": share, "least_bytes": least_bytes, "most_bytes": most_bytes},
         }  # fmt: skip
         begun = time.monotonic()

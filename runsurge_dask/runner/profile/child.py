@@ -128,6 +128,8 @@ class Probe:
         sys.argv = [self.header["script"], *self.header["argv"]]
         sys.path.insert(0, os.path.dirname(self.header["path"]))
         sys.dont_write_bytecode = True
+        for name in [name for name in sys.modules if name.split(".")[0] in self.header["modules"]]:
+            del sys.modules[name]
         nowhere = os.open(os.devnull, os.O_RDWR)
         for number in (0, 1, 2):
             os.dup2(nowhere, number)

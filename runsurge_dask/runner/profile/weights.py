@@ -43,7 +43,10 @@ def length_of(value: Any) -> int | None:
 
 
 def weigh(value: Any) -> int:
-    """Bytes of a value and of everything that it reaches, shared objects counted once."""
+    """Bytes of a value and of everything that it reaches, shared objects counted once.
+
+    As the allocator hands them out: in steps of 16.
+    """
     scale = _Scale()
     scale.put(value)
     return scale.total_bytes()
@@ -77,21 +80,29 @@ class _Scale:
         self.visits_left = MOST_VISITS
 
     def put(self, root: Any) -> None:
-        waiting: list[tuple[Any, float]] = [(root, 1.0)]
-        while waiting and self.visits_left > 0:
-            value, weight = waiting.pop()
-            self.visits_left -= 1
+        level: list[tuple[Any, float]] = [(root, 1.0)]
+        while level and self.visits_left > 0:
+            below: list[tuple[Any, float]] = []
+            for value, weight in self._new_in(level):
+                kind = self.kinds[type(value)]
+                stands_for = weight if kind.visits[id(value)] == 1 else 1.0
+                own, inner = self._look(value)
+                kind.weights[id(value)], kind.bytes_by_id[id(value)] = weight, own
+                below.extend((each, stands_for * share) for each, share in inner)
+            level = below
+
+    def _new_in(self, level: list[tuple[Any, float]]) -> list[tuple[Any, float]]:
+        """Count the visits of one level, before going below it: what is met twice is shared, and so is all that it reaches."""
+        found: list[tuple[Any, float]] = []
+        for value, weight in level[: self.visits_left]:
             if value is None or isinstance(value, _SHARED):
                 continue
             kind = self.kinds.setdefault(type(value), _Kind())
-            key = id(value)
-            kind.visits[key] = kind.visits.get(key, 0) + 1
-            if kind.visits[key] > 1:
-                continue
-            kind.weights[key] = weight
-            own, inner = self._look(value)
-            kind.bytes_by_id[key] = own
-            waiting.extend((each, weight * share) for each, share in inner)
+            kind.visits[id(value)] = kind.visits.get(id(value), 0) + 1
+            if kind.visits[id(value)] == 1:
+                found.append((value, weight))
+        self.visits_left -= len(level)
+        return found
 
     def total_bytes(self) -> int:
         return int(sum(map(_bytes_of_kind, self.kinds.values())))
