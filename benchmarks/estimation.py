@@ -237,7 +237,7 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=40)
     parser.add_argument("--only", nargs="*", default=[])
     options = parser.parse_args()
-    ratios: dict[str, list[float]] = {"samples": [], "static": []}
+    ratios: dict[str, list[float]] = {"samples": [], "static": [], "seconds": []}
     total: list[float] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -273,6 +273,7 @@ def one(label: str, script: str, folder: Path, ratios: dict[str, list[float]], t
         rules = estimate(program, None, cwd=str(folder), is_static=True).peak_bytes
     except RunSurgeError as error:
         print(error)
+    ratios["seconds"].append(found.seconds / seconds)
     net = max(1 << 20, peak - found.baseline_bytes)
     total.append((found.peak_bytes + found.baseline_bytes) / peak)
     ratios["samples"].append(found.peak_bytes / net)

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from runsurge_dask.runner.host import RunnerHost
 
 
+CACHE_BYTES = 32 << 20
+UNCACHED_FACTOR = 1.4
+"""What a block holds of all the data does not fit into the processor's caches as a sample does: measured by `benchmarks/estimation.py`."""
 EARLIER_MARGIN = 1.05
 """Two runs of one block on the same data differ by less than this."""
 
@@ -99,7 +102,8 @@ def _compose(
         needs = {name: before[name] for name in sorted(flow.needed[number]) if name in before}
         makes = {name: after[name] for name in sorted(flow.made[number]) if name in after}
         held = fit.own_bytes * MARGIN + NOISE_BYTES if fit else rule.peak_bytes if rule else 0.0
-        seconds = fit.seconds if fit else rule.seconds if rule else 0.0
+        factor = UNCACHED_FACTOR if fit and fit.own_bytes > CACHE_BYTES and not _is_all(samples, number) else 1.0
+        seconds = fit.seconds * factor if fit else rule.seconds if rule else 0.0
         basis = Basis.SAMPLES if fit else Basis.STATIC
         if (known := earlier.get(block.key)) is not None:
             held, seconds, basis = known.peak_bytes * EARLIER_MARGIN + NOISE_BYTES, known.seconds, Basis.EARLIER
@@ -125,6 +129,11 @@ def _compose(
         seconds=sum(each.seconds for each in footprints),
         baseline_bytes=baseline_bytes,
     )
+
+
+def _is_all(samples: Sequence[Sample], number: int) -> bool:
+    """Whether the block was run on all of the data."""
+    return any(sample.share >= 1 and number in sample.steps for sample in samples)
 
 
 def _growth(number: int, samples: Sequence[Sample], fits: Mapping[int, Fit]) -> float:

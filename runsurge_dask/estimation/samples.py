@@ -148,10 +148,11 @@ class Sampler:
     def run(self, share: float, least_bytes: int, most_bytes: int, *, lines: bool = False) -> Sample:
         """One sample: each input cut to a share of it, but to no less and no more than so many bytes."""
         seconds = max(0.2, min(self.limits.child_seconds, self.left_seconds))
+        modules = [module.name for module in self.program.modules]
         header = {
             "path": os.path.abspath(self.program.file), "script": self.program.file, "argv": list(self.argv), "cwd": self.cwd,
             "entry": self.program.entry, "entry_block": self._entry_block(), "blocks": self.blocks, "seconds": seconds,
-            "memory_bytes": self.limits.memory_bytes, "lines": lines, "modules": [module.name for module in self.program.modules], "whole": sorted(self.whole),
+            "memory_bytes": self.limits.memory_bytes, "lines": lines, "modules": modules, "whole": sorted(self.whole),
             "sizes": {"share": share, "least_bytes": least_bytes, "most_bytes": most_bytes},
         }  # fmt: skip
         begun = time.monotonic()

@@ -172,6 +172,16 @@ def test_small_tables_stay_whole_beside_a_large_one(tmp_path: Path) -> None:
     assert all(each.basis is Basis.SAMPLES for each in found.footprints)
 
 
+def test_some_of_many_small_files_stand_for_all(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    for n in range(200):
+        (tmp_path / "parts" / f"{n}.txt").write_text("a line of text\n" * 2_000)
+    source = "from glob import glob\nlines = []\nfor path in sorted(glob('parts/*.txt')):\n    lines += open(path).readlines()\n"
+    found = _estimate(source, tmp_path)
+    assert found.footprints[-1].basis is Basis.SAMPLES
+    assert found.main_lines[found.footprints[-1].block]["lines"].length == pytest.approx(400_000, rel=0.1)
+
+
 def test_rules_alone_run_nothing_and_are_quick(tmp_path: Path) -> None:
     body = "".join(f"    y{k} = [x + {k} for x in xs]\n" for k in range(13))
     block = "def f{n}(xs):\n" + body + "    return y12\nr{n} = f{n}(list(range({n}00)))\n"

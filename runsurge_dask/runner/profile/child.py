@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner import wire
 from runsurge_dask.runner.measure import Meter, limit_memory, load_code_pages, return_free_memory
-from runsurge_dask.runner.profile import standins
+from runsurge_dask.runner.profile import listings, standins
 from runsurge_dask.runner.profile.confine import Confinement, Refused
 from runsurge_dask.runner.profile.lines import LineTracer
 from runsurge_dask.runner.profile.standins import Input, Inputs, Sizes
@@ -105,6 +105,7 @@ class Probe:
         self.main.__dict__.update({"__file__": self.header["path"], "__builtins__": __builtins__, "__runsurge__": self})
         sys.modules["__main__"] = self.main
         standins.install(self.inputs)
+        listings.install(self.inputs)
         gc.collect()
         load_code_pages()
         return_free_memory()

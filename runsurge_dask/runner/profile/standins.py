@@ -93,6 +93,12 @@ class Inputs:
             self.tell(self.known[name])
         return self.known[name].place
 
+    def note(self, found: Input) -> None:
+        """Take note of a folder of which some files stand for all."""
+        if found.path not in self.known:
+            self.known[found.path] = found
+            self.tell(found)
+
     def _sample(self, name: str, size: int) -> Input:
         whole = Input(path=name, full_bytes=size, share=1.0, place=name, is_cut=False)
         if size <= self.sizes.of(size) or name in self.whole:
