@@ -3,7 +3,8 @@
 usage: python benchmarks/estimation.py [--megabytes N] [--only NAME ...]
 
 Twenty small scripts, each run plainly (its highest resident bytes, from the kernel, less what an interpreter with the same
-imports holds) and estimated from samples and by rules. The margins in `runsurge_dask.estimation.fitting` come from here.
+imports holds) and estimated from samples and by rules. The margins in `runsurge_dask.estimation.fitting`
+were chosen on these scripts, so what is printed here is a fit and no proof: other scripts do less well.
 """
 
 from __future__ import annotations

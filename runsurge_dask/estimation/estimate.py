@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 CACHE_BYTES = 32 << 20
 UNCACHED_FACTOR = 1.4
-"""What a block holds of all the data does not fit into the processor's caches as a sample does: measured by `benchmarks/estimation.py`."""
+"""What a block holds of all the data does not fit into the processor's caches as a sample does. Chosen by eye from the seconds that
+`benchmarks/estimation.py` prints; single scripts are still off by a factor of 3 either way."""
 EARLIER_MARGIN = 1.05
 """Two runs of one block on the same data differ by less than this."""
 
