@@ -94,7 +94,7 @@ class _Runner:
         wire.send(self.control, {"event": "forked", "id": child_id, "pid": pid})
 
     def become(self, role: str, fd: int) -> NoReturn:
-        """Turn this freshly forked process into a driver or a chunk child; never returns."""
+        """Turn this freshly forked process into a driver, a profile or a chunk child; never returns."""
         status = 70
         try:
             signal.set_wakeup_fd(-1)
@@ -109,6 +109,11 @@ class _Runner:
 
                 signal.signal(signal.SIGINT, signal.default_int_handler)
                 status = drive(channel)
+            elif role == "profile":
+                from runsurge_dask.runner.profile.child import serve_profile
+
+                serve_profile(channel)
+                status = 0
             else:
                 from runsurge_dask.runner.chunk import serve_chunks
 
