@@ -285,7 +285,7 @@ def needing(statement: ast.stmt, names: Collection[str], calls: Calls, *, gives_
 
 def _handed_over(node: ast.AST, calls: Calls) -> list[ast.expr]:
     match node:
-        case ast.Call(func=ast.Attribute(value=ast.Name(id="__runsurge__"), attr=attr), args=arguments) if attr in _RUNTIME:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="__runsurge__"), attr=attr), args=arguments) if attr.split("_")[0] in _RUNTIME:
             return arguments
         case ast.Call(func=ast.Attribute(value=owner, attr=attr)) if attr in _GROWING:
             return [owner]

@@ -2,7 +2,7 @@
 
     total = sum(f(x) for x in xs)
     ->
-    total = __runsurge__.comp(4, xs, lambda __rs_it: sum(f(x) for x in __rs_it))
+    total = __runsurge__.comp_4(xs, lambda __rs_it: sum(f(x) for x in __rs_it))
 
 Line numbers stay those of the source. What a loop becomes is shown in `runner.sites`.
 """
@@ -190,6 +190,8 @@ class _Rewriter(ast.NodeTransformer):
 
     def written_loop(self, number: int, node: ast.For, facts: SiteFacts, fission: Fission | None) -> list[ast.stmt]:
         node.iter = self.rows(node.iter)
+        if facts.code and not facts.given and facts.divided is None and not _may_be_kept(node.iter, self.followed):
+            facts = self.facts[-1 - self.facts[::-1].index(facts)] = replace(facts, is_bare=True)
         if fission is not None:
             node.body = choose_calls(node.body, fission.calls, is_ahead_of(number))
         groups = [self.with_hoisted(statement) for statement in node.body]
@@ -327,7 +329,7 @@ class _Rewriter(ast.NodeTransformer):
             written.append(_lambda(_as_partial(node, form), node))
         if near is None:
             near = node.args[0] if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.ListComp) else node
-        return runtime_call("comp", [ast.copy_location(ast.Constant(number), node), iterable, *written], near)
+        return runtime_call(f"comp_{number}", [iterable, *written], near)
 
 
 GENERATOR_PREFIX = "__rs_g"
@@ -375,6 +377,11 @@ def _as_partial(node: ast.expr, form: str) -> ast.expr:
     return runtime_call("extreme", [ast.copy_location(ast.Name(form, ast.Load()), node), inner.args[0], key], node)
 
 
+def _may_be_kept(rows: ast.expr, followed: frozenset[str]) -> bool:
+    names = {node.id for node in walk(rows) if isinstance(node, ast.Name)}
+    return bool(names & (followed | {"__runsurge__"})) or isinstance(rows, ast.Call)
+
+
 def _left_in_files(rows: ast.expr) -> ast.expr:
     """A slice for somebody who follows lists."""
     match rows:
@@ -409,8 +416,8 @@ def _opened(node: ast.For, facts: SiteFacts) -> list[ast.stmt]:
         *facts.assigned, *(a.place for a in facts.accumulators if a.place and "." not in a.place and a.merge not in GROWING_IN_PLACE),
         *(p for a in facts.accumulators for p in a.payload)
     ]
-    lines = [f"{name} = __runsurge__.loop({facts.site}, None)", "while True:", "    for _ in None:", "        pass", "    else:"]
-    lines += [f"        if {name}.pending:", f"            {values} = {name}.run()"]
+    lines = [f"{name} = __runsurge__.loop_{facts.site}(None)", "while True:", "    for _ in None:", "        pass", "    else:"]
+    lines += [f"        if {name}.__class__ in __runsurge__.loops and {name}.pending:", f"            {values} = {name}.run()"]
     lines += [
         line for b in dict.fromkeys(bound) for line in (f"            if {b!r} in {values}:", f"                {b} = {values}[{b!r}]")
     ]
@@ -430,7 +437,7 @@ def _opened(node: ast.For, facts: SiteFacts) -> list[ast.stmt]:
     assert isinstance(call, ast.Call)
     assert isinstance(inner_loop, ast.For)
     inner_loop.end_lineno, inner_loop.end_col_offset = node.end_lineno, node.end_col_offset
-    call.args[1] = listed_rows(node.iter)
+    call.args[0] = listed_rows(node.iter)
     inner_loop.target, inner_loop.body = node.target, node.body
     inner_loop.iter = ast.copy_location(ast.Name(name, ast.Load()), node.iter)
     inner_loop.orelse[1:] = node.orelse or [ast.copy_location(ast.Pass(), node)]

@@ -10,6 +10,7 @@ as one it already has must come back as a reference, or not at all.
 
 from __future__ import annotations
 
+import contextlib
 import copyreg
 import functools
 import gc
@@ -30,7 +31,7 @@ from runsurge_dask.runner.sinks import CaptureSink, SinkSet
 from runsurge_dask.runner.standins import real
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 PROTOCOL = 5
 HIDDEN = "#hidden"
@@ -236,15 +237,22 @@ def load_results(blob: bytes, resolve: Callable[[Any], object] | None = None) ->
             raise pickle.UnpicklingError(f"nobody knows {reference}")
         return resolve(reference)
 
-    was_collecting = gc.isenabled()
-    gc.disable()  # it would look at each new object many times, and find nothing to collect
-    try:
+    with not_collecting():
         plain = load_plain(blob)
         if plain is not NotImplemented:
             return plain
         unpickler = pickle.Unpickler(io.BytesIO(memoryview(blob)[1:]))
         unpickler.persistent_load = own  # type: ignore[method-assign]
         return unpickler.load()
+
+
+@contextlib.contextmanager
+def not_collecting() -> Iterator[None]:
+    """While many objects are made: the collector would look at each many times, and find nothing."""
+    was_collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
     finally:
         if was_collecting:
             gc.enable()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner import wire
-from runsurge_dask.runner.codec import load_results
+from runsurge_dask.runner.codec import load_items, load_results
 from runsurge_dask.runner.commit import commit_files, drop_files, take_left
 from runsurge_dask.runner.escape import CannotShip, Escape
 from runsurge_dask.runner.files import OutputFiles, underlying_file
@@ -37,9 +37,14 @@ HEAD_SECONDS = 0.15
 SHIPPING_SAMPLE = 64
 SHIPPING_FACTOR = 4.0
 """Values are written, read, compared for changes and written again: each about as long as writing them once."""
+READING_FACTOR = 2.0
+"""Rows that come back are many, and new: they take twice as long as a few that are read in a row."""
+LEAST_GAIN = 0.1
+"""What saves less than this part of its time is better run as written."""
 SAMPLE_ROWS = 24
 SAMPLE_SECONDS = 0.02
 """A sample is worked out three times over before the first chunk, which others wait for."""
+DEAR = "what chunks would send back costs more than they would save"
 TOKEN = object()
 """What a generator gives its consumer in place of a record, when its own loop is ready to be cut."""
 
@@ -171,6 +176,26 @@ class Cutting:
             return False
         self.cut = cut
         return True
+
+    def are_results_dear(self, rows: Any, made: int) -> bool:
+        """Whether sending back what chunks make of the rest would cost more than they save, judged by some rows that were made of the head.
+
+        `made` is how many there were of them for the records taken so far.
+        """
+        if self.is_forced or self.is_too_large or not rows or not self.taken or self.seconds_per_record is None:
+            return False
+        few = list(rows[-SHIPPING_SAMPLE:])
+        begun = time.perf_counter()
+        try:
+            blob = dump_items(self.runtime, few)
+        except CannotShip:
+            return False
+        written = time.perf_counter()
+        load_items(blob)
+        writing, reading = written - begun, time.perf_counter() - written
+        workers = self.runtime.options["workers"]
+        per_record = min(1.0, made / self.taken) / len(few) * (writing / workers + reading * READING_FACTOR)
+        return bool(per_record > self.seconds_per_record * (1 - 1 / workers) * (1 - LEAST_GAIN))
 
     def _shipping_seconds(self, cut: int, left: int) -> float:
         """What it costs to send the rest, measured on a few records; nothing where chunks read for themselves."""

@@ -16,6 +16,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner.codec import is_array_like, load_items
+from runsurge_dask.runner.cutting import LEAST_GAIN
 from runsurge_dask.runner.escape import CARRIES, CannotShip
 from runsurge_dask.runner.facts import Merge
 from runsurge_dask.runner.files import SourceFile
@@ -36,8 +37,6 @@ ROWS_TRIED = 100
 """Copies of one row that are written and read to see what that costs: a fraction of a millisecond."""
 ROW_SECONDS = 2.5e-6
 """What a row costs in a divided loop beside its own work and its sending: counted, gathered, looked at, handed on (measured)."""
-LEAST_GAIN = 0.1
-"""A divided loop that saves less than this part of its time goes on as written."""
 
 
 class DividedLoop(Loop):

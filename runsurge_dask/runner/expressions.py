@@ -6,7 +6,7 @@ import itertools
 import time
 from typing import TYPE_CHECKING, Any
 
-from runsurge_dask.runner.cutting import Cutting, Operation
+from runsurge_dask.runner.cutting import DEAR, Cutting, Operation
 from runsurge_dask.runner.escape import Escape
 from runsurge_dask.runner.files import SourceFile
 from runsurge_dask.runner.kept import through
@@ -43,6 +43,11 @@ class Expression(Cutting):
         self._take(self.head())
         if self.cut is None:
             self.runtime.note_turn(self.facts.site, time.perf_counter() - self.begun)
+            return self._finished()
+        made = self.parts[-1] if self.facts.form == "list" and self.parts else []
+        if self.are_results_dear(made, len(made)):
+            self.runtime.tell({"op": "decline", "site": self.facts.site, "reason": DEAR})
+            self._take(self.rest(self.cut, self.taken))
             return self._finished()
         begun = time.perf_counter()
         rest = self.hand_out(Operation(self.facts, _names_around(self.as_written) if self.names is None else self.names, self._plan))

@@ -145,6 +145,8 @@ class SiteFacts:
     """What to do instead where a chunk finds that the loop carries something after all."""
     compares_identity: bool = False
     """Its code asks whether two values are the same object."""
+    is_bare: bool = False
+    """A loop over something that cannot be a list whose rows stay in files."""
     kept: tuple[str, ...] = ()
     """Lists, by their names in the chunk function, whose rows may stay where the chunks leave them: nobody else reaches them."""
     is_slow: bool = False

@@ -20,6 +20,7 @@ import types
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from runsurge_dask.runner.codec import not_collecting
 from runsurge_dask.runner.limits import spare_bytes
 from runsurge_dask.runner.pages import Page, Selection, read_page
 
@@ -210,8 +211,9 @@ def settle(rows: Any) -> Any:
     paths = _own_paths(found)
     tail = rows[:]
     rows.clear()
-    for holder, first, last in found.segments:
-        rows.extend((holder if isinstance(holder, list) else holder.pin())[first:last])
+    with not_collecting():
+        for holder, first, last in found.segments:
+            rows.extend((holder if isinstance(holder, list) else holder.pin())[first:last])
     rows.extend(tail)
     _remove(paths)
     return rows
@@ -224,6 +226,8 @@ def fits(size_bytes: int) -> bool:
 
 def through(rows: Any, start: int = 0) -> Any:
     """What one may take who goes through rows once and looks at nothing else: the list, or where it would not fit, its rows."""
+    if not _kept and not start:
+        return rows
     if type(rows) is Counted:
         return enumerate(through(rows.rows), rows.start)
     found = kept_rows(rows)

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner.accumulators import check_join, join, starting_value
-from runsurge_dask.runner.cutting import TOKEN, Cutting, Operation
+from runsurge_dask.runner.cutting import DEAR, TOKEN, Cutting, Operation
 from runsurge_dask.runner.escape import CannotShip
 from runsurge_dask.runner.facts import GROWING_IN_PLACE, Accumulator, Merge, SiteFacts
 from runsurge_dask.runner.files import SourceFile
@@ -73,6 +73,10 @@ class Loop(Cutting):
             operation = self.prepare()
         except (CannotShip, KeyError, AttributeError) as refusal:
             self.decline(str(refusal))
+            return {}
+        grown = [self.values[f.local] for f in accumulators_of(self.facts) if type(self.values[f.local]) is list]
+        if self.inner is None and any(self.are_results_dear(rows, len(rows)) for rows in grown):
+            self.decline(DEAR)
             return {}
         if is_awaited:
             self.operation = operation
@@ -166,6 +170,11 @@ class Loop(Cutting):
             self.bound.update(payload)
 
         return deed
+
+
+def accumulators_of(facts: SiteFacts) -> list[Accumulator]:
+    """Lists that grow row by row."""
+    return [fact for fact in facts.accumulators if fact.merge is Merge.APPEND]
 
 
 _OURS = ("__rs_s", "__rs_v", "__rs_r")

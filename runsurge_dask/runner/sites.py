@@ -2,7 +2,7 @@
 
 The script that the driver runs has been rewritten at each site, so that
 
-    for row in rows:            becomes         s = __runsurge__.loop(3, rows)
+    for row in rows:            becomes         s = __runsurge__.loop_3(rows)
         out.append(f(row))                      while True:
                                                     for row in s:
                                                         out.append(f(row))
@@ -19,6 +19,7 @@ whatever the chunks could not do. The user's loop is there once, runs in its own
 
 from __future__ import annotations
 
+import functools
 import gc
 import inspect
 import os
@@ -76,16 +77,19 @@ class Runtime:
         self._is_off: set[int] = set()
         self._owner = (os.getpid(), threading.get_ident())
         self._yielding = [(facts.file, facts.line) for facts in sites.values() if is_generating(facts)]
+        for site in sites:  # attributes, so that one that is off costs next to nothing
+            setattr(self, f"loop_{site}", functools.partial(self.loop, site))
+            setattr(self, f"comp_{site}", functools.partial(self.comp, site))
         add_describer(self._describe_generator)
 
     def loop(self, site: int, iterable: Any) -> Any:
         """Open the site of a `for` loop."""
         if self.is_closed(site) or not self.sites[site].code or (type(iterable) is enumerate and sys.getrefcount(iterable) > OURS):
-            return Uncut(kept.through(iterable))
+            return Uncut(iterable)
         facts = self.sites[site]
         if not facts.given and not facts.divided:
             return Loop(self, facts, iterable)
-        return DividedLoop(self, facts, iterable) if kept.kept_rows(iterable) is None else Uncut(kept.through(iterable))
+        return DividedLoop(self, facts, iterable) if kept.kept_rows(iterable) is None else Uncut(iterable)
 
     def plain(self, iterable: Any) -> Any:
         """The iterable of a loop that is never cut, at the built-in speed."""
@@ -97,6 +101,7 @@ class Runtime:
             return as_written(kept.through(iterable))
         return Expression(self, self.sites[site], iterable, as_written, partial).evaluate()
 
+    loops = frozenset({Loop, DividedLoop})
     settle = staticmethod(kept.settle)
     count = staticmethod(kept.count)
     item = staticmethod(kept.item)
@@ -144,6 +149,8 @@ class Runtime:
         is_forced = bool(self.options["chunks"])
         if turns >= (FORCED_TURNS if is_forced else TINY_CALLS) and spent / turns < (1.0 if is_forced else TINY_SECONDS):
             self._is_off.add(site)
+            setattr(self, f"loop_{site}", iter if self.sites[site].is_bare else Uncut)
+            setattr(self, f"comp_{site}", _as_written)
             self._restore(self.sites[site])
 
     def _restore(self, facts: SiteFacts) -> None:
@@ -184,6 +191,10 @@ class Runtime:
         wire.send(self.channel, header)
 
 
+def _as_written(iterable: Any, as_written: Callable[[Any], Any], _partial: Any = None) -> Any:
+    return as_written(kept.through(iterable))
+
+
 class Uncut:
     """A site that runs as written."""
 
@@ -195,7 +206,7 @@ class Uncut:
 
     def __iter__(self) -> Any:
         iterable = self.iterable
-        return iterable.fast_lines() if type(iterable) is SourceFile else iter(iterable)
+        return iterable.fast_lines() if type(iterable) is SourceFile else iter(kept.through(iterable))
 
     def close(self) -> None:
         """The loop is left."""
