@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from runsurge_dask.ir.program import Block
 
 SPLITTABLE = frozenset({SplitKind.ROWS, SplitKind.REDUCE, SplitKind.GROUP, SplitKind.HALO, SplitKind.FOLD})
-_STAYS_CUT = frozenset({SplitKind.ROWS})
+STAYS_CUT = frozenset({SplitKind.ROWS})
 """Kinds whose result may stay in chunks for the next block; that of `halo` too, but it can only begin a chain."""
 CUT_SECONDS = 0.8
 """What cutting costs: imports and start-up of the first stage, measured at 0.4 to 0.6 s. A cut that saves less is not made."""
@@ -101,7 +101,7 @@ def _runs(
         argument = parallel_argument(block, definitions)
         for run in runs:
             is_fed = argument in run[-1].defs and run[-1].key in edges[block.key] and kinds[block.key] is not SplitKind.HALO
-            if is_fed and kinds[run[-1].key] in _STAYS_CUT:
+            if is_fed and kinds[run[-1].key] in STAYS_CUT:
                 run.append(block)
                 if not _make_cycle(runs, edges, blocks):
                     break
@@ -159,5 +159,5 @@ def names_used_after(keys: Collection[str], blocks: Sequence[Block]) -> frozense
 def needs_joining(chain: Chain, blocks: Sequence[Block]) -> bool:
     """Whether an aggregator must follow: unless the chunks end in a file, and nobody reads what they made."""
     last = next(block for block in blocks if block.key == chain.blocks[-1])
-    is_written = last.effect in {Effect.WRITES, Effect.UNKNOWN} and chain.kinds[-1] in _STAYS_CUT
+    is_written = last.effect in {Effect.WRITES, Effect.UNKNOWN} and chain.kinds[-1] in STAYS_CUT
     return bool(names_used_after(chain.blocks, blocks)) or not is_written

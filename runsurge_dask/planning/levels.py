@@ -126,17 +126,28 @@ def _state(
     blocks: Sequence[Block], edges: Mapping[str, Collection[str]], kinds: Mapping[str, SplitKind], estimates: Estimates,
     nodes: Sequence[Node], options: PlanOptions,
 ) -> _Problem:  # fmt: skip
-    of_block = {each.block: each for each in estimates.footprints}
-    missing = [block.key for block in blocks if block.key not in of_block]
-    if missing or not nodes or len({node.name for node in nodes}) < len(nodes):
-        raise ValueError(f"blocks without a footprint: {missing}; nodes: {[node.name for node in nodes]}")
-    memory = memory_of(replace(estimates, footprints=tuple(of_block[block.key] for block in blocks)))
+    if not nodes or len({node.name for node in nodes}) < len(nodes):
+        raise ValueError(f"no nodes, or two of one name: {[node.name for node in nodes]}")
+    memory = memory_in_order(blocks, estimates)
     baseline_bytes = estimates.baseline_bytes if options.baseline_bytes is None else options.baseline_bytes
     return _Problem(
         blocks=tuple(blocks), edges=with_effects_in_order(blocks, edges), kinds=kinds, memory=memory, nodes=tuple(nodes), options=options,
         baseline_bytes=baseline_bytes, peak_bytes=estimates.peak_bytes or memory.program_peak_bytes(),
         seconds=estimates.seconds or sum(each.seconds for each in estimates.footprints),
     )  # fmt: skip
+
+
+def memory_in_order(blocks: Sequence[Block], estimates: Estimates) -> Memory:
+    """The memory of these blocks, in their order.
+
+    Raises:
+        ValueError: one of them has no footprint.
+    """
+    of_block = {each.block: each for each in estimates.footprints}
+    missing = [block.key for block in blocks if block.key not in of_block]
+    if missing:
+        raise ValueError(f"blocks without a footprint: {', '.join(missing)}")
+    return memory_of(replace(estimates, footprints=tuple(of_block[block.key] for block in blocks)))
 
 
 def with_effects_in_order(blocks: Sequence[Block], edges: Mapping[str, Collection[str]]) -> dict[str, frozenset[str]]:

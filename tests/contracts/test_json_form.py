@@ -61,7 +61,7 @@ def test_a_wrong_edit_is_refused_by_its_place(path: list[Any], value: object, me
 
 
 def test_a_missing_field_is_named() -> None:
-    with pytest.raises(FormError, match="^memory_bytes: this field is missing"):
+    with pytest.raises(FormError, match=r"^memory_bytes: this field is missing"):
         from_json(Node, {"name": "lab"})
 
 

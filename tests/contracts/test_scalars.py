@@ -25,7 +25,9 @@ def test_what_is_no_amount_is_refused_with_an_example(text: str) -> None:
         parse_bytes(text)
 
 
-SHOWN = {0: "0 B", 1023: "1023 B", 1024: "1 KiB", 512 << 20: "512 MiB", 9_985_798_963: "9.3 GiB", (1 << 20) - 1: "1 MiB", 5 << 50: "5120 TiB"}
+SHOWN = {
+    0: "0 B", 1023: "1023 B", 1024: "1 KiB", 512 << 20: "512 MiB", 9_985_798_963: "9.3 GiB", (1 << 20) - 1: "1 MiB", 5 << 50: "5120 TiB",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("amount_bytes", "text"), SHOWN.items())
