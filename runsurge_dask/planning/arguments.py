@@ -12,6 +12,7 @@ import ast
 from functools import cache
 from typing import TYPE_CHECKING
 
+from runsurge_dask.analysis.names import carried_reads
 from runsurge_dask.analysis.structure import children, walk
 
 if TYPE_CHECKING:
@@ -22,9 +23,26 @@ if TYPE_CHECKING:
 
 def parallel_argument(block: Block, definitions: Collection[str] = ()) -> str:
     """The variable that a cut of this block would cut, and never a function or module; empty where it reads none."""
-    names = [name for name in _candidates(block.statements[0]) if name in block.uses] if block.statements else []
+    uses = exposed_uses(block)
+    names = [name for name in _candidates(block.statements[0]) if name in uses] if block.statements else []
     variables = [name for name in names if name not in definitions]
-    return variables[0] if variables else min(block.uses - set(definitions), default="")
+    return variables[0] if variables else min(uses - set(definitions), default="")
+
+
+def exposed_uses(block: Block) -> frozenset[str]:
+    """Names that a block reads before it binds them itself: the target of its own loop is none."""
+    if not block.statements:
+        return block.uses
+    exposed = _exposed(block.statements[0])
+    return block.uses if exposed is None else block.uses & exposed
+
+
+@cache
+def _exposed(statement: str) -> frozenset[str] | None:
+    try:
+        return frozenset(carried_reads(ast.parse(statement).body, set()))
+    except SyntaxError:
+        return None
 
 
 def defined_names(blocks: Iterable[Block]) -> frozenset[str]:

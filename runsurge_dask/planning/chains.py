@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import networkx as nx  # type: ignore[import-untyped]  # no stubs that follow its versions
 
 from runsurge_dask.ir.program import Effect
-from runsurge_dask.planning.arguments import defined_names, parallel_argument
+from runsurge_dask.planning.arguments import defined_names, exposed_uses, parallel_argument
 from runsurge_dask.planning.merging import quotient
 from runsurge_dask.planning.peaks import Memory, chunk_count, chunk_peak_bytes
 from runsurge_dask.runner.facts import SplitKind
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SPLITTABLE = frozenset({SplitKind.ROWS, SplitKind.REDUCE, SplitKind.GROUP, SplitKind.HALO, SplitKind.FOLD})
 STAYS_CUT = frozenset({SplitKind.ROWS})
-"""Kinds whose result may stay in chunks for the next block; that of `halo` too, but it can only begin a chain."""
+"""Kinds whose result may stay in chunks for the blocks after it."""
 CUT_SECONDS = 0.8
 """What cutting costs: imports and start-up of the first stage, measured at 0.4 to 0.6 s. A cut that saves less is not made."""
 CHUNKS_PER_SLOT = 4
@@ -93,15 +93,13 @@ def find_chains(
 def _runs(
     blocks: Sequence[Block], edges: Mapping[str, Collection[str]], kinds: Mapping[str, SplitKind], definitions: Collection[str]
 ) -> list[list[str]]:
-    """The longest runs of blocks in which each cuts what the one before it made, and nothing outside has to run in between."""
+    """The longest runs of blocks in which each cuts what an earlier one made, and nothing outside has to run in between."""
     runs: list[list[Block]] = []
     for block in blocks:
         if kinds.get(block.key, SplitKind.WHOLE) not in SPLITTABLE:
             continue
-        argument = parallel_argument(block, definitions)
         for run in runs:
-            is_fed = argument in run[-1].defs and run[-1].key in edges[block.key] and kinds[block.key] is not SplitKind.HALO
-            if is_fed and kinds[run[-1].key] in STAYS_CUT:
+            if may_follow(block, run, edges, kinds, definitions):
                 run.append(block)
                 if not _make_cycle(runs, edges, blocks):
                     break
@@ -109,6 +107,20 @@ def _runs(
         else:
             runs.append([block])
     return [[block.key for block in run] for run in runs]
+
+
+def may_follow(
+    block: Block, run: Sequence[Block], edges: Mapping[str, Collection[str]], kinds: Mapping[str, SplitKind], definitions: Collection[str]
+) -> bool:
+    """Whether a block may go through the chunks of a run: it cuts what is still in chunks, and needs nothing that is yet to be joined."""
+    if kinds[block.key] is SplitKind.HALO:
+        return False
+    argument, uses = parallel_argument(block, definitions), exposed_uses(block)
+    makers = {name: each for each in run for name in each.defs}  # the last of them counts
+    source = makers.get(argument)
+    if source is None or kinds[source.key] not in STAYS_CUT or source.key not in edges[block.key]:
+        return False
+    return not any(name in makers and name != argument for name in uses)
 
 
 def _make_cycle(runs: Sequence[Sequence[Block]], edges: Mapping[str, Collection[str]], blocks: Sequence[Block]) -> bool:
@@ -152,7 +164,7 @@ def names_used_after(keys: Collection[str], blocks: Sequence[Block]) -> frozense
     for block in blocks:
         begun |= block.key in keys
         if begun and block.key not in keys:
-            used |= block.uses & made
+            used |= exposed_uses(block) & made
     return frozenset(used)
 
 

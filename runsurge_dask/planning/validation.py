@@ -9,14 +9,13 @@ What a plan says of peaks and seconds is not believed: only its decisions are re
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from runsurge_contracts.plan import TaskType
 from runsurge_contracts.scalars import format_bytes
 from runsurge_dask.analysis.blocks import dependency_graph
 from runsurge_dask.planning.arguments import defined_names, parallel_argument
-from runsurge_dask.planning.chains import SPLITTABLE, STAYS_CUT, Chain, fixed_bytes, needs_joining
+from runsurge_dask.planning.chains import SPLITTABLE, Chain, fixed_bytes, may_follow, needs_joining
 from runsurge_dask.planning.levels import CHUNKED, WHOLE_PROGRAM, memory_in_order, result_bytes_of, with_effects_in_order
 from runsurge_dask.planning.peaks import Memory, chunk_peak_bytes
 from runsurge_dask.planning.placement import place_tasks
@@ -194,15 +193,10 @@ def _check_fusion(blocks: Sequence[Block], script: _Script) -> None:
         if kind not in SPLITTABLE:
             what = f"block {block.key!r} is `{kind}`: it may not be cut"
             raise _error(f"line {block.first_line}", what, "Put it into a stage of level 2.")
-    for one, other in pairwise(blocks):
-        if not _may_be_fused(one, other, script, definitions):
-            what = f"block {other.key!r} does not cut what {one.key!r} made in chunks"
+    for place, other in enumerate(blocks[1:], 1):
+        if not may_follow(other, blocks[:place], script.edges, script.kinds, definitions):
+            what = f"block {other.key!r} does not cut what {blocks[place - 1].key!r} made in chunks"
             raise _error(f"line {other.first_line}", what, "Put it into a stage of its own.")
-
-
-def _may_be_fused(one: Block, other: Block, script: _Script, definitions: Collection[str]) -> bool:
-    is_fed = parallel_argument(other, definitions) in one.defs and one.key in script.edges[other.key]
-    return is_fed and script.kinds[one.key] in STAYS_CUT and script.kinds[other.key] is not SplitKind.HALO
 
 
 def _chain(stage: Stage, script: _Script) -> Chain:
