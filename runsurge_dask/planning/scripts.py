@@ -233,8 +233,9 @@ class _Writer:
         return {name for unit in rest for name in unit.reads | unit.changes}
 
     def _add(
-        self, kind: TaskType, units: Sequence[Unit], stage: int, chunk: int | None, needs: Iterable[str], stores: Mapping[str, str], text: str
-    ) -> None:
+        self, kind: TaskType, units: Sequence[Unit], stage: int, chunk: int | None, needs: Iterable[str], stores: Mapping[str, str],
+        text: str,
+    ) -> None:  # fmt: skip
         own = [(unit.node.lineno, unit.node.end_lineno or unit.node.lineno) for unit in units]
         keys = [block.key for block in self.program.blocks if any(first <= block.first_line <= last for first, last in own)]
         self.done.append(TaskScript(

@@ -97,8 +97,10 @@ class Flow:
             case ast.Call(func=ast.Attribute(attr=method)) if method in words.TEXT_METHODS:
                 return set()
             case ast.Call(func=ast.Name(id=name)) if name in self.functions:
-                inner = set().union(*(self.contents(each) for each in (*value.args, *value.keywords)))
+                inner = set().union(*(self.contents(each) for each in _arguments(value)))
                 return inner | self.summaries[name].reads
+            case ast.Call(func=ast.Name()):
+                return set().union(*(self.contents(each) for each in _arguments(value)))
             case ast.Dict(values=values):  # keys can be looked up by: they never change
                 return set().union(*(self.contents(each) for each in values))
         return set().union(*(self.contents(each) for each in children(value)))

@@ -66,7 +66,9 @@ def _rs_is_plain(value):
         kind = type(each)
         if kind in (int, bool, str, bytes, type(None), range, _rs_fractions.Fraction, _rs_re.Pattern):
             continue
-        if kind in (_rs_datetime.date, _rs_datetime.timedelta) or kind is float and each == each or kind is _rs_decimal.Decimal and each.is_finite():
+        if kind in (_rs_datetime.date, _rs_datetime.timedelta):
+            continue
+        if (kind is float and each == each) or (kind is _rs_decimal.Decimal and each.is_finite()):
             continue
         if kind in (_rs_datetime.datetime, _rs_datetime.time) and each.tzinfo is None:
             continue
