@@ -63,16 +63,21 @@ def run_plain(source: str, files: dict[str, str], folder: Path, *arguments: str)
 
 
 def run_tasks(scripts: tuple[TaskScript, ...], files: dict[str, str], folder: Path, *arguments: str) -> Left:
-    """Run task scripts in their order, until one fails."""
-    _lay_out(files, folder)
+    """Write task scripts beside each other, and run them in their order."""
     beside = folder.parent / f"{folder.name}_scripts"
     beside.mkdir()
+    for script in scripts:
+        (beside / script.file_name).write_text(script.text, encoding="utf-8")
+    return run_command([beside / script.file_name for script in scripts], files, folder, *arguments)
+
+
+def run_command(scripts: list[Path], files: dict[str, str], folder: Path, *arguments: str) -> Left:
+    """Run scripts in their order, until one fails."""
+    _lay_out(files, folder)
     said: list[str] = []
     status = 0
     for script in scripts:
-        path = beside / script.file_name
-        path.write_text(script.text, encoding="utf-8")
-        text, status = _run(path, folder, arguments)
+        text, status = _run(script, folder, arguments)
         said.append(text)
         if status:
             break

@@ -8,7 +8,8 @@
         found.append(row)  changes `found` alone: the rows in it stay as they are
 
 Names are followed without regard to the order of statements, so that too many may be named, and never too few. A value may be
-reached *exactly* (`a = b`), as a *part* (`a = b[0]`, `for a in b`, `a = f(b)`), or be *held* (`a = [b]`).
+reached *exactly* (`a = b`), as a *part* (`a = b[0]`, `for a in b`, `a = f(b)`), or be *held* (`a = [b]`). Files and iterators are
+left out: they move when they are used, but they are never stored, and what they give is new.
 """
 
 from __future__ import annotations
@@ -182,10 +183,8 @@ class Flow:
                     roots |= self._roots(target.value) | self._roots(_as_read(target))
                 case ast.AugAssign(target=ast.Name(id=name)):
                     roots.add((name, False))
-                case ast.Call(func=ast.Attribute(value=owner, attr=method)) if method in words.CHANGING_METHODS | words.WRITING_METHODS:
+                case ast.Call(func=ast.Attribute(value=owner, attr=method)) if method in words.CHANGING_METHODS:
                     roots |= self._roots(owner)
-                case ast.Call(func=ast.Attribute(attr=method)) if method in words.WRITING_FUNCTIONS:
-                    roots |= {(name, True) for each in _arguments(node) for name in self.contents(each)}
                 case ast.Call(func=ast.Name(id=name)):
                     roots |= self._changed_by_call(node, name)
         return self._reached(roots)
@@ -201,9 +200,6 @@ class Flow:
                 if summary.changes and (not is_plain or own[place] in summary.changes):
                     roots |= {(each, True) for each in self.contents(argument)}
             return roots
-        if name in {"next", "print"} or name in words.ITERATOR_CALLS:
-            files = node.args if name == "next" else [k.value for k in node.keywords if k.arg == "file"]
-            return {(each, True) for argument in files for each in self.contents(argument)}
         return set()
 
     def _roots(self, owner: ast.expr) -> set[tuple[str, bool]]:

@@ -57,12 +57,13 @@ TEXT_METHODS = frozenset({
 })  # fmt: skip
 """Their results hold nothing of what they were called on, or with."""
 CHANGING_METHODS = frozenset({
-    "add", "append", "appendleft", "clear", "discard", "extend", "extendleft", "insert", "pop", "popitem", "popleft", "read", "readline",
-    "readlines", "remove", "reverse", "rotate", "setdefault", "sort", "subtract", "update",
+    "add", "append", "appendleft", "clear", "discard", "extend", "extendleft", "insert", "pop", "popitem", "popleft", "remove", "reverse",
+    "rotate", "setdefault", "sort", "subtract", "update",
 })  # fmt: skip
-"""They change what they are called on; reading a file moves its place."""
+"""They change what they are called on."""
+READING_METHODS = frozenset({"read", "readline", "readlines"})
 WRITING_METHODS = frozenset({"write", "writelines", "writerow", "writerows", "writeheader", "flush", "close"})
-METHODS = PURE_METHODS | CHANGING_METHODS | WRITING_METHODS
+METHODS = PURE_METHODS | CHANGING_METHODS | READING_METHODS | WRITING_METHODS
 SET_METHODS = frozenset({"union", "intersection", "difference", "symmetric_difference"})
 ATTRIBUTES = frozenset({
     "year", "month", "day", "hour", "minute", "second", "microsecond", "days", "seconds", "real", "imag", "numerator", "denominator",
