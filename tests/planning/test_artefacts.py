@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,53 +15,24 @@ from runsurge_contracts.plan import Estimates, Footprint, Node, Plan, Variable
 from runsurge_dask.analysis.blocks import dependency_graph
 from runsurge_dask.analysis.build import build_program
 from runsurge_dask.errors import RunSurgeError
-from runsurge_dask.ir.program import Program
 from runsurge_dask.planning.arguments import is_definition
 from runsurge_dask.planning.artefacts import write_artefacts
 from runsurge_dask.planning.kinds import block_kinds
 from runsurge_dask.planning.levels import make_plan
 from tests.planning.trials import run_command, run_plain
 
+if TYPE_CHECKING:
+    from runsurge_dask.ir.program import Program
+
 GOLDEN = Path(__file__).parent / "golden"
-TEMPLATE = '''import csv
-
-def make_numeric(data):
-    aggregation = "c:result"
-    result = []
-    for row in data:
-        result.append([float(cell) for cell in row])
-    return result
-
-def reshape_rows(numbers):
-    aggregation = "c:result"
-    result = []
-    for row in numbers:
-        result.append(row[0] * row[1])
-    return result
-
-def add_up(values):
-    aggregation = "s:result"
-    result = 0
-    for value in values:
-        result += value
-    return result
-
-with open("data.csv", newline="") as f:
-    data = []
-    for row in csv.reader(f):
-        data.append(row)
-numeric_data = make_numeric(data)
-reshaped_data = reshape_rows(numeric_data)
-result = add_up(reshaped_data)
-with open("result.csv", "w", newline="") as f:
-    csv.writer(f).writerow([result])
-print(len(reshaped_data), result)
-'''
+TEMPLATE = (Path(__file__).parent / "template.txt").read_text(encoding="utf-8")
 NODES = (
     Node(name="lab-1", memory_bytes=8_000_000, ip_address="10.0.0.5", port=8786),
     Node(name="lab-2", memory_bytes=8_500_000, ip_address="10.0.0.6", port=8786),
 )
-SIZES = {"data": (1000, 3_000_000), "numeric_data": (1000, 4_000_000), "reshaped_data": (1000, 40_000), "result": (None, 24), "f": (None, 200)}
+SIZES = {
+    "data": (1000, 3_000_000), "numeric_data": (1000, 4_000_000), "reshaped_data": (1000, 40_000), "result": (None, 24), "f": (None, 200),
+}  # fmt: skip
 PEAKS = {"numeric_data": 9_738_272, "reshaped_data": 8_600_000, "row": 3_200_000}
 
 

@@ -38,7 +38,8 @@ def plan_in_pieces(program: Program, chunks: int) -> tuple[Estimates, Plan]:
     size = Variable(length=None, size_bytes=6)
     estimates = Estimates(footprints=tuple(
         Footprint(
-            block=block.key, needs=dict.fromkeys(sorted(block.uses & made), size), makes=dict.fromkeys(sorted(block.defs), size), peak_bytes=10
+            block=block.key, needs=dict.fromkeys(sorted(block.uses & made), size), makes=dict.fromkeys(sorted(block.defs), size),
+            peak_bytes=10,
         )
         for block in program.blocks
     ))  # fmt: skip

@@ -216,7 +216,7 @@ def group_at(first: int, pieces: Sequence[Piece | None], units: Sequence[Unit]) 
     last = first
     for place in range(first, len(units)):
         unit, piece = units[place], pieces[place]
-        if piece is None and unit.is_initial and not unit.binds & {name for each in found for name in each.unit.touches}:
+        if piece is None and unit.is_initial and not unit.binds & {name for each in found for name in each.unit.reads | each.unit.binds}:
             initial.append(unit)
             continue
         source = None if piece is None else _source(piece, found, initial)
