@@ -49,7 +49,7 @@ class PlanOptions:
     level: int | None = None
     """Only this level: 1 and 2 cut nothing; 3 cuts every chain that may be cut."""
     chunks: int = 0
-    """At least so many chunks for every chain; 0: as many as fit or pay."""
+    """At least so many chunks for every chain, each of which is then cut; 0: as many as fit or pay."""
     workers: int = 1
     """Tasks at once on each node."""
     chunks_at_once: int = 1
@@ -240,7 +240,7 @@ def _merged_stage(problem: _Problem, group: Group, number: int, after: tuple[int
         kind = problem.kinds.get(block.key, SplitKind.WHOLE)
         if problem.options.level is not None and kind in SPLITTABLE:
             return words.refuse_level(block, peak_bytes, problem.largest_bytes, problem.options.level)
-        return words.refuse_whole(block, peak_bytes, problem.largest_bytes, kind=str(kind))
+        return words.refuse_whole(block, peak_bytes, problem.largest_bytes)
     return Stage(
         stage=number, level=MERGED, blocks=group, kind=str(SplitKind.WHOLE), peak_bytes=peak_bytes, task_peak_bytes=peak_bytes,
         seconds=sum(problem.memory.footprints[key].seconds for key in group), after=after,

@@ -35,12 +35,11 @@ def require_runnable(plan: Plan) -> None:
         raise PlanError(f"line {refusal.line}", refusal.what, remedy=refusal.remedy, code=refusal.code)
 
 
-def refuse_whole(block: Block, peak_bytes: int, available_bytes: int, *, kind: str) -> Refusal:
+def refuse_whole(block: Block, peak_bytes: int, available_bytes: int) -> Refusal:
     """A block that nothing can be cut of, and that is larger than every node."""
-    why = "needs every row at once" if kind == "whole" else f"is `{kind}`, whose pieces are not known beforehand, so it counts whole"
     return Refusal(
         block=block.key, line=block.first_line, code="whole-too-large", needed_bytes=peak_bytes, available_bytes=available_bytes,
-        what=f"{quoted(block)} {why} ({format_bytes(peak_bytes)}); the largest node has {format_bytes(available_bytes)} for it",
+        what=f"{quoted(block)} needs every row at once ({format_bytes(peak_bytes)}); the largest node has {format_bytes(available_bytes)} for it",
         remedy=f"Raise --memory or name a larger node, or reduce the rows before line {block.first_line}.",
     )  # fmt: skip
 
