@@ -39,7 +39,8 @@ def refuse_whole(block: Block, peak_bytes: int, available_bytes: int) -> Refusal
     """A block that nothing can be cut of, and that is larger than every node."""
     return Refusal(
         block=block.key, line=block.first_line, code="whole-too-large", needed_bytes=peak_bytes, available_bytes=available_bytes,
-        what=f"{quoted(block)} needs every row at once ({format_bytes(peak_bytes)}); the largest node has {format_bytes(available_bytes)} for it",
+        what=f"{quoted(block)} needs every row at once ({format_bytes(peak_bytes)}); "
+        f"the largest node has {format_bytes(available_bytes)} for it",
         remedy=f"Raise --memory or name a larger node, or reduce the rows before line {block.first_line}.",
     )  # fmt: skip
 
