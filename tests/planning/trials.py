@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runsurge_contracts.plan import Estimates, Footprint, Variable
@@ -33,7 +33,7 @@ class Left:
 
 
 def plan_in_pieces(program: Program, chunks: int) -> tuple[Estimates, Plan]:
-    """A plan that cuts every chain and merges little: each variable holds 6 bytes, each block 10, the node has 12."""
+    """A plan that cuts every chain and merges nothing, so that tasks begin wherever they may."""
     made = {name for block in program.blocks for name in block.defs}
     size = Variable(length=None, size_bytes=6)
     estimates = Estimates(footprints=tuple(
@@ -45,7 +45,15 @@ def plan_in_pieces(program: Program, chunks: int) -> tuple[Estimates, Plan]:
     ))  # fmt: skip
     options = PlanOptions(level=3, chunks=chunks)
     plan = make_plan(program.blocks, dependency_graph(program.blocks), block_kinds(program), estimates, nodes_of(200), options)
-    return estimates, plan
+    return estimates, _taken_apart(plan)
+
+
+def _taken_apart(plan: Plan) -> Plan:
+    """The plan with every merged block in a stage of its own: no plan of ours, but one that task scripts must bear."""
+    parts = [[stage.blocks] if stage.chunk_count > 1 else [(key,) for key in stage.blocks] for stage in plan.stages]
+    single = [(stage, blocks) for stage, each in zip(plan.stages, parts, strict=True) for blocks in each]
+    stages = tuple(replace(stage, stage=number, blocks=blocks, level=max(2, stage.level)) for number, (stage, blocks) in enumerate(single, 1))
+    return replace(plan, stages=stages, level=3)
 
 
 def scripts_of(source: str, path: Path, chunks: int) -> tuple[TaskScript, ...]:
