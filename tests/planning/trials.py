@@ -52,8 +52,8 @@ def _taken_apart(plan: Plan) -> Plan:
     """The plan with every merged block in a stage of its own: no plan of ours, but one that task scripts must bear."""
     parts = [[stage.blocks] if stage.chunk_count > 1 else [(key,) for key in stage.blocks] for stage in plan.stages]
     single = [(stage, blocks) for stage, each in zip(plan.stages, parts, strict=True) for blocks in each]
-    stages = tuple(replace(stage, stage=number, blocks=blocks, level=max(2, stage.level)) for number, (stage, blocks) in enumerate(single, 1))
-    return replace(plan, stages=stages, level=3)
+    stages = (replace(stage, stage=number, blocks=blocks, level=max(2, stage.level)) for number, (stage, blocks) in enumerate(single, 1))
+    return replace(plan, stages=tuple(stages), level=3)
 
 
 def scripts_of(source: str, path: Path, chunks: int) -> tuple[TaskScript, ...]:
