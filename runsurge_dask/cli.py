@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,7 +23,7 @@ from runsurge_dask import __version__
 from runsurge_dask.errors import RunSurgeError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from typing import TextIO
 
     from runsurge_contracts.run import Outcome
@@ -69,15 +69,21 @@ Exit status:
 """
 ABOUT_PLAN = """Say which statements of SCRIPT would be cut and why, without running it.
 
+With --memory or --nodes it also says what each statement needs, and plans for
+that: parts of the script that write nothing are then run on small samples of
+its inputs, with no effect outside; --static runs nothing at all.
+
 \b
 Examples:
   runsurge plan wordcount.py
   runsurge plan wordcount.py --json > plan.json
+  runsurge plan wordcount.py --memory 512MiB -- words.txt
+  runsurge plan wordcount.py --nodes nodes.yaml --artifacts plan/
 
 \b
 Exit status:
   0  the plan was printed
-  1  the script cannot be read or parsed
+  1  the script cannot be read or parsed, or does not fit
   2  wrong usage
 """
 
@@ -125,7 +131,9 @@ def run_command(
     ] = "",
     exact: Annotated[bool, typer.Option("--exact", help="Forbid sums of floats in another order (they may differ by 1e-9).")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary on a terminal.")] = False,
-    report: Annotated[str, typer.Option(metavar="FILE", help="Write the outcome as JSON; `-`: the summary to standard error.")] = "",
+    report: Annotated[
+        str, typer.Option("--report", "--json", metavar="FILE", help="Write the outcome as JSON; `-`: the summary to standard error.")
+    ] = "",
 ) -> None:
     """Run a script."""
     with errors_as_exit():
@@ -141,12 +149,25 @@ def run_command(
 
 
 @app.command("plan", help=ABOUT_PLAN)
-def plan_command(
+def plan_command(  # noqa: PLR0913 - one a command-line option
     script: Annotated[str, typer.Argument(metavar="SCRIPT", help="The script to plan.")],
+    arguments: Annotated[list[str] | None, typer.Argument(metavar="-- ARGS", help="What the script finds in sys.argv.")] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    memory: Annotated[str, typer.Option(metavar="SIZE", help="Estimate, and plan for one machine with so much for all processes.")] = "",
+    nodes: Annotated[str, typer.Option(metavar="FILE", help="Estimate, and plan for the machines of a YAML file.")] = "",
+    workers: Annotated[int | None, typer.Option(min=1, metavar="N", help="Chunks that run at once.", show_default="one a core")] = None,
+    chunks: Annotated[int, typer.Option(min=0, metavar="N", help="At least so many chunks wherever something is cut.")] = 0,
+    level: Annotated[int | None, typer.Option(min=1, max=3, help="1 whole, 2 merged blocks, 3 chunks.", show_default="as fits")] = None,
+    task_memory: Annotated[str, typer.Option(metavar="SIZE", help="The most that one chunk may hold.")] = "",
+    static: Annotated[bool, typer.Option("--static", help="Run no samples: estimate by rules alone.")] = False,
+    artifacts: Annotated[str, typer.Option(metavar="DIR", help="Write the plan's files and the script of each task there.")] = "",
 ) -> None:
     """Plan a script."""
+    if memory or nodes or artifacts:
+        request = {"workers": workers or 0, "chunks": chunks, "level": level, "is_static": static}
+        plan_with_memory(script, arguments or [], memory, nodes, task_memory, artifacts, request, as_json=as_json)
+        return
     with errors_as_exit():
         from runsurge_dask.analysis.build import build_program, read_source
         from runsurge_dask.report import plan_as_json, render_plan
@@ -155,6 +176,42 @@ def plan_command(
         text = json.dumps(plan_as_json(program), indent=2) if as_json else render_plan(program)
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a statement may hold any letter, a C locale does not
         typer.echo(text)
+
+
+def plan_with_memory(
+    script: str, arguments: list[str], memory: str, nodes: str, task_memory: str, artifacts: str, request: Mapping[str, Any],
+    *, as_json: bool
+) -> None:
+    """Estimate what a script needs, plan it for what there is, and say so."""
+    with errors_as_exit():
+        from runsurge_contracts.plan import Node
+        from runsurge_dask.pipeline import PlanRequest, plan_script
+        from runsurge_dask.planning.nodes import read_nodes
+        from runsurge_dask.report import memory_plan_as_json, render_memory_plan
+
+        if memory and nodes:
+            raise UsageError("--memory", "the memory of nodes stands in their file", remedy="Give --memory or --nodes, not both.")
+        fleet = read_nodes(nodes) if nodes else (Node(name="this machine", memory_bytes=memory_bytes(memory) or most_memory()),)
+        task_bytes = memory_bytes(task_memory) or None
+        told = (lambda text: print(text, file=sys.stderr)) if sys.stderr.isatty() and not request["is_static"] else None  # noqa: T201 - what is going on
+        found = plan_script(script, arguments, PlanRequest(nodes=fleet, task_bytes=task_bytes, **request), told)
+        if artifacts:
+            from runsurge_dask.planning.artefacts import write_artefacts
+
+            os.makedirs(artifacts, exist_ok=True)
+            written = write_artefacts(artifacts, found.program, found.estimates, found.plan)
+            typer.echo(f"{len(written)} files written to {artifacts}", err=True)
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a statement may hold any letter, a C locale does not
+        typer.echo(json.dumps(memory_plan_as_json(found), indent=2) if as_json else render_memory_plan(found))
+        raise typer.Exit(1 if any(nodes or refusal.code == "limit-below-baseline" for refusal in found.plan.refusals) else 0)
+
+
+def most_memory() -> int:
+    """What a run would have without a limit."""
+    from runsurge_dask.pipeline import FREE_SHARE
+    from runsurge_dask.runner.resident import available_bytes
+
+    return int(available_bytes() * FREE_SHARE)
 
 
 @contextlib.contextmanager

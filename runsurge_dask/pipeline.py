@@ -1,4 +1,4 @@
-"""Script -> outcome, as one short function: read this first."""
+"""Script -> outcome, and script -> plan, as one short function each: read this first."""
 
 from __future__ import annotations
 
@@ -9,15 +9,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runsurge_contracts.run import Decision, Outcome
+from runsurge_dask.analysis.blocks import dependency_graph
 from runsurge_dask.analysis.build import build_program, read_source
+from runsurge_dask.estimation.estimate import estimate
 from runsurge_dask.execution.session import Progress, Session, Silent
 from runsurge_dask.planning.cuts import CutOptions
+from runsurge_dask.planning.kinds import block_kinds
+from runsurge_dask.planning.levels import PlanOptions, make_plan
+from runsurge_dask.planning.planned import PlannedScript
 from runsurge_dask.runner.host import ChildProcessHost
 from runsurge_dask.runner.resident import available_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from runsurge_contracts.plan import Node
     from runsurge_dask.ir.program import Program
 
 WARM_MODULES = ("numpy", "pandas", "pyarrow")
@@ -74,6 +80,43 @@ def run_script(path: str, argv: Sequence[str] = (), options: RunOptions | None =
         peak_bytes=session.peak_bytes,
         elapsed_seconds=time.perf_counter() - begun,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRequest:
+    """What the user may ask of a plan."""
+
+    nodes: tuple[Node, ...]
+    workers: int = 0
+    """0: one a core."""
+    chunks: int = 0
+    level: int | None = None
+    task_bytes: int | None = None
+    is_static: bool = False
+    """Run nothing of the script: only rules say what it needs."""
+
+
+def plan_script(path: str, argv: Sequence[str], request: PlanRequest, progress: Callable[[str], None] | None = None) -> PlannedScript:
+    """Estimate what every block of a script needs, and plan it for nodes with known memory.
+
+    Raises:
+        ScriptError: the script cannot be read or parsed.
+        EstimateError: nothing can be said of a block.
+    """
+    program = build_program(read_source(path), path)
+    host = None if request.is_static else start_host(program)
+    try:
+        estimates = estimate(program, host, argv=argv, cwd=os.getcwd(), is_static=request.is_static, progress=progress)
+    finally:
+        if host is not None:
+            host.close()
+    workers = request.workers or len(os.sched_getaffinity(0))
+    options = PlanOptions(
+        level=request.level, chunks=request.chunks, workers=workers, chunks_at_once=workers, task_bytes=request.task_bytes
+    )
+    kinds = block_kinds(program)
+    plan = make_plan(program.blocks, dependency_graph(program.blocks), kinds, estimates, request.nodes, options)
+    return PlannedScript(program=program, kinds=kinds, estimates=estimates, plan=plan)
 
 
 def start_host(program: Program) -> ChildProcessHost:

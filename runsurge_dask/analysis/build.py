@@ -14,9 +14,10 @@ from runsurge_dask.analysis.arrays import follow_arrays, looks_around, writes_by
 from runsurge_dask.analysis.blocks import blocks_of
 from runsurge_dask.analysis.frames import classify_frames
 from runsurge_dask.analysis.hints import hints_of, hold_against
-from runsurge_dask.analysis.rewrite import GENERATOR_PREFIX, rewrite
+from runsurge_dask.analysis.rewrite import rewrite
 from runsurge_dask.analysis.scopes import Mentions
 from runsurge_dask.analysis.structure import walk
+from runsurge_dask.analysis.written import GENERATOR_PREFIX
 from runsurge_dask.errors import ScriptError
 from runsurge_dask.ir.program import ModuleCode, Program
 from runsurge_dask.knowledge.calls import SEEDING_CALLS

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from runsurge_dask.analysis.bodies import ChunkBody, compiled
 from runsurge_dask.analysis.changes import changed_places, changing_functions
-from runsurge_dask.analysis.names import COMPREHENSIONS, bound_names, read_names
+from runsurge_dask.analysis.names import COMPREHENSIONS, bound_names, called_name, read_names
 from runsurge_dask.analysis.refusals import refuse_frames
 from runsurge_dask.analysis.scopes import Scope, mentioned
 from runsurge_dask.analysis.sites import label_of
@@ -25,13 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 Slot = tuple[ast.AST, str, int]
-
-
-def called_name(node: ast.Call) -> str:
-    """The simple name of what is called."""
-    if isinstance(node.func, ast.Name):
-        return node.func.id
-    return node.func.attr if isinstance(node.func, ast.Attribute) else ""
 
 
 def consumed_form(node: ast.Call, shadowed: AbstractSet[str]) -> str:

@@ -19,7 +19,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runsurge_dask.analysis.names import SCOPES, bound_names, declared_names, own_nodes, read_names
+from runsurge_dask.analysis.names import SCOPES, bound_names, called_name, declared_names, own_nodes, read_names
 from runsurge_dask.analysis.structure import children, walk
 
 if TYPE_CHECKING:
@@ -149,6 +149,8 @@ def as_comprehension(value: ast.expr | None) -> ast.ListComp | None:
     """`list(csv.reader(f))` as a comprehension over the same rows; None for anything else."""
     match value:
         case ast.Call(func=ast.Name(id="list"), args=[ast.Call(func=ast.Attribute() | ast.Name()) as rows], keywords=[]):
+            if called_name(rows) in {"map", "filter"}:
+                return None  # the call of `list` stays, and takes all rows from its site
             found = ast.parse("[__rs_x for __rs_x in None]", mode="eval").body
             assert isinstance(found, ast.ListComp)
             for inner in walk(found):

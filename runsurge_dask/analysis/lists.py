@@ -37,7 +37,7 @@ def follow_calls(tree: ast.Module) -> kept.Calls:
     found = kept.Calls()
     for _ in range(ROUNDS):
         before = found
-        takes = _takings(functions, before)
+        takes = _takings(functions, before, _passed(tree, functions, called, before))
         fresh = {name: given for name, function in functions.items() if any(given := _given(function, takes, before))}
         found = _accepted(tree, functions, called, kept.Calls(fresh=fresh, takes=takes))
         if found == before:
@@ -73,11 +73,37 @@ def parameters_of(function: ast.FunctionDef) -> tuple[str, ...]:
     return tuple(each.arg for each in (*function.args.posonlyargs, *function.args.args))
 
 
-def _takings(functions: Mapping[str, ast.FunctionDef], calls: kept.Calls) -> dict[str, kept.Taking]:
+def _passed(
+    tree: ast.Module, functions: Mapping[str, ast.FunctionDef], called: Mapping[str, list[ast.Call]], calls: kept.Calls
+) -> dict[str, frozenset[str]]:
+    """For each function the parameters to which somebody passes what may be a list that is followed."""
+    statements = [node for node in walk(tree) if isinstance(node, ast.stmt)]
+    lists = {name for statement in statements for name in kept.made_names(statement, calls, ())}
+    lists |= {name for statement in statements for name in kept.made_names(statement, calls, lists)}
+    found: dict[str, frozenset[str]] = dict.fromkeys(functions, frozenset())
+    for _ in range(ROUNDS):
+        for name, function in functions.items():
+            passed = [pair for call in called[name] for pair in _arguments(call, parameters_of(function))]
+            found[name] = frozenset(parameter for parameter, value in passed if _may_be_list(value, lists, calls))
+            lists |= found[name]
+    return found
+
+
+def _arguments(call: ast.Call, parameters: tuple[str, ...]) -> list[tuple[str, ast.expr]]:
+    return [*zip(parameters, call.args, strict=False), *((k.arg, k.value) for k in call.keywords if k.arg)]
+
+
+def _may_be_list(value: ast.expr, lists: set[str], calls: kept.Calls) -> bool:
+    return value.id in lists if isinstance(value, ast.Name) else kept.is_made(value, calls, lists)
+
+
+def _takings(
+    functions: Mapping[str, ast.FunctionDef], calls: kept.Calls, passed: Mapping[str, frozenset[str]]
+) -> dict[str, kept.Taking]:
     takes: dict[str, kept.Taking] = {}
     for name, function in functions.items():
         parameters = parameters_of(function)
-        taken = kept.followed_names(function, calls, parameters=frozenset(parameters)) & set(parameters)
+        taken = kept.followed_names(function, calls, parameters=passed[name]) & passed[name] if passed[name] else frozenset()
         if taken:
             light = frozenset(each for each in taken if kept.is_light(function, each, calls))
             takes[name] = kept.Taking(parameters=parameters, taken=taken, light=light)

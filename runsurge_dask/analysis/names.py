@@ -97,6 +97,13 @@ def function_reads(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
     return (read_names(node.body) - (own - declared)) | (declared & (own | read_names(node.body)))
 
 
+def called_name(node: ast.Call) -> str:
+    """The simple name of what is called."""
+    if isinstance(node.func, ast.Name):
+        return node.func.id
+    return node.func.attr if isinstance(node.func, ast.Attribute) else ""
+
+
 def parameter_names(arguments: ast.arguments) -> set[str]:
     """Names of a function's parameters."""
     every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from runsurge_dask.analysis.arrays import runtime_call
 from runsurge_dask.analysis.divided import divided_body, is_ahead_of
-from runsurge_dask.analysis.expressions import called_name as _called_name
 from runsurge_dask.analysis.expressions import (
     consumed_form,
     facts_of_expression,
@@ -42,12 +41,30 @@ from runsurge_dask.analysis.kept import (
 )
 from runsurge_dask.analysis.lists import follow_calls, followed_in
 from runsurge_dask.analysis.names import bound_names, own_nodes
+from runsurge_dask.analysis.names import called_name as _called_name
 from runsurge_dask.analysis.scopes import Mentions, Scope
-from runsurge_dask.analysis.sites import facts_of_loop
-from runsurge_dask.analysis.spellings import listed_rows, mapped_loop, reading_loop, yielding_loop
+from runsurge_dask.analysis.sites import facts_of_loop, label_of
+from runsurge_dask.analysis.spellings import mapped_loop, reading_loop, yielding_loop
 from runsurge_dask.analysis.structure import copied, walk
+from runsurge_dask.analysis.written import (
+    GENERATOR_PREFIX,
+    as_lambda,
+    as_list,
+    as_partial,
+    closed_at_last,
+    generator_function,
+    gone_through_by_hand,
+    leave_in_files,
+    leaves_from_else,
+    left_in_files,
+    listed,
+    may_be_kept,
+    no_site,
+    opened_loop,
+    settling,
+)
 from runsurge_dask.knowledge.calls import REDUCING_BUILTINS
-from runsurge_dask.runner.facts import GROWING_IN_PLACE, Merge, SiteFacts, SplitKind
+from runsurge_dask.runner.facts import Merge, SiteFacts, SplitKind
 
 if TYPE_CHECKING:
 
@@ -115,12 +132,12 @@ class _Rewriter(ast.NodeTransformer):
         if is_kept and len(self.facts) > number and self.facts[number].code:
             self.facts[number] = replace(self.facts[number], kept=("value",))
         if is_kept:
-            _leave_in_files(written)
+            leave_in_files(written)
         self.settled = before
         first |= {name for each in written for name in needing(each, self.followed - before, self.calls, gives_lists=self.gives_lists)}
         hoisted, self.hoisted = self.hoisted, outer
         first |= {n.id for each in hoisted for n in walk(each) if isinstance(n, ast.Name)} & (self.followed - before)
-        return [*(_settling(name, statement) for name in sorted(first)), *hoisted, *written]
+        return [*(settling(name, statement) for name in sorted(first)), *hoisted, *written]
 
     def statement(self, node: ast.stmt) -> list[ast.stmt]:  # noqa: C901 - one branch a statement form
         as_loop = reading_loop(node) if isinstance(node, ast.While) else None
@@ -172,7 +189,7 @@ class _Rewriter(ast.NodeTransformer):
         return followed_in(node, self.calls) if id(node) in self.own_functions else followed_names(node, self.calls)
 
     def loop(self, node: ast.For) -> list[ast.stmt]:
-        if self.in_class or self.is_frozen or _leaves_from_else(node):
+        if self.in_class or self.is_frozen or leaves_from_else(node):
             node.iter = self.visit(node.iter)
             node.body, node.orelse = self.suite(node.body), self.suite(node.orelse)
             return [node]
@@ -185,13 +202,13 @@ class _Rewriter(ast.NodeTransformer):
             other, other_fission = facts_of_loop(number, mapped[1], self.scope)
             if other.code:
                 facts, fission, node, binding = replace(other, label=facts.label), other_fission, mapped[1], [mapped[0]]
+        is_bare = not facts.given and facts.divided is None and not may_be_kept(node.iter, self.followed)
+        facts = replace(facts, is_bare=is_bare)
         self.facts.append(facts)
         return [*binding, *self.written_loop(number, node, facts, fission)]
 
     def written_loop(self, number: int, node: ast.For, facts: SiteFacts, fission: Fission | None) -> list[ast.stmt]:
         node.iter = self.rows(node.iter)
-        if facts.code and not facts.given and facts.divided is None and not _may_be_kept(node.iter, self.followed):
-            facts = self.facts[-1 - self.facts[::-1].index(facts)] = replace(facts, is_bare=True)
         if fission is not None:
             node.body = choose_calls(node.body, fission.calls, is_ahead_of(number))
         groups = [self.with_hoisted(statement) for statement in node.body]
@@ -199,12 +216,12 @@ class _Rewriter(ast.NodeTransformer):
         if fission is not None:
             node.body = divided_body(node, groups, fission, number)
             node.target = ast.copy_location(ast.Name(f"__rs_r{number}", ast.Store()), node.target)
-            return _closed_at_last(_opened(node, facts))
+            return closed_at_last(opened_loop(node, facts))
         node.body = [statement for group in groups for statement in group]
         if facts.kind in _UNCUT:
             node.iter = runtime_call("plain", [node.iter], node.iter)
             return [node]
-        return _opened(node, facts)
+        return opened_loop(node, facts)
 
     def rows(self, node: ast.expr) -> ast.expr:
         """What a site goes through: a list that is followed need not be all there, nor a slice of it, nor what counts its rows."""
@@ -212,7 +229,7 @@ class _Rewriter(ast.NodeTransformer):
             case ast.Call(func=ast.Name(id="enumerate"), args=[ast.Name(id=name), *_], keywords=[]):
                 if name in self.followed - self.settled and "enumerate" not in self.shadowed:
                     return runtime_call("counted", node.args, node)
-        return _left_in_files(self.visit(node))
+        return left_in_files(self.visit(node))
 
     def take_number(self) -> int:
         self.next_site += 1
@@ -237,9 +254,9 @@ class _Rewriter(ast.NodeTransformer):
         if any(g.is_async for g in node.generators):
             return node
         name = f"{GENERATOR_PREFIX}{self.take_number()}"
-        self.facts.append(_not_a_site(self.next_site, node, self.scope))
+        self.facts.append(no_site(self.next_site, node, self.scope))
         first = self.visit(node.generators[0].iter)
-        self.hoisted.append(self.inner_scope(_generator_function(node, name)))
+        self.hoisted.append(self.inner_scope(generator_function(node, name)))
         call = ast.Call(ast.Name(name, ast.Load()), [first], [])
         ast.copy_location(call.func, node)
         return ast.copy_location(call, node)
@@ -310,148 +327,25 @@ class _Rewriter(ast.NodeTransformer):
             return node
         number = self.take_number()
         facts = facts_of_expression(number, node, form, self.scope)
+        if as_call and near is not None:
+            facts = replace(facts, label=label_of(near))
         self.facts.append(facts)
         holder, name, index = slot_of(node)
         iterable = self.rows(_get_slot(holder, name, index))
         if facts.kind in _UNCUT:
-            put_slot(holder, name, index, iterable)
+            put_slot(holder, name, index, gone_through_by_hand(iterable))
             if as_call:
                 assert isinstance(near, ast.Call)
                 near.args = [iterable]
                 return near
             return node
         put_slot(holder, name, index, ast.copy_location(ast.Name("__rs_it", ast.Load()), iterable))
-        written = [_lambda(_listed(_get_slot(holder, name, index)) if as_call else _as_list(node), node)]
+        written = [as_lambda(listed(_get_slot(holder, name, index)) if as_call else as_list(node), node)]
         if form == "sum":
             assert isinstance(node, ast.Call)
-            written.append(_lambda(_as_list(node.args[0]) if not isinstance(node.args[0], ast.ListComp) else node.args[0], node))
+            written.append(as_lambda(as_list(node.args[0]) if not isinstance(node.args[0], ast.ListComp) else node.args[0], node))
         if form in {"max", "min"}:
-            written.append(_lambda(_as_partial(node, form), node))
+            written.append(as_lambda(as_partial(node, form), node))
         if near is None:
             near = node.args[0] if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.ListComp) else node
         return runtime_call(f"comp_{number}", [iterable, *written], near)
-
-
-GENERATOR_PREFIX = "__rs_g"
-
-
-def _generator_function(node: ast.GeneratorExp, name: str) -> ast.FunctionDef:
-    body: ast.stmt = ast.Expr(ast.Yield(node.elt))
-    for position, generator in reversed(list(enumerate(node.generators))):
-        for test in reversed(generator.ifs):
-            body = ast.If(test, [body], [])
-        iterable = generator.iter if position else ast.Name("__rs_rows", ast.Load())
-        body = ast.For(generator.target, iterable, [body], [])
-    arguments = ast.arguments(posonlyargs=[], args=[ast.arg("__rs_rows")], kwonlyargs=[], kw_defaults=[], defaults=[])
-    function = ast.FunctionDef(name, arguments, [body], [])
-    for inner in walk(function):
-        if isinstance(inner, ast.stmt | ast.expr | ast.arg) and not hasattr(inner, "lineno"):
-            ast.copy_location(inner, node)
-    return function
-
-
-def _not_a_site(number: int, node: ast.expr, scope: Scope) -> SiteFacts:
-    return SiteFacts(
-        site=number, file=scope.file, line=node.lineno, form="genexp", kind=SplitKind.WHOLE, reason="it runs when its consumer asks",
-        label=ast.unparse(node)[:80]
-    )
-
-
-def _lambda(value: ast.expr, near: ast.AST) -> ast.expr:
-    parameters = ast.arguments(posonlyargs=[], args=[ast.arg("__rs_it")], kwonlyargs=[], kw_defaults=[], defaults=[])
-    return ast.copy_location(ast.Lambda(parameters, value), near)
-
-
-def _as_list(node: ast.expr) -> ast.expr:
-    if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp) or (
-        isinstance(node, ast.Call) and _called_name(node) not in {"map", "filter"}
-    ):
-        return node
-    return ast.copy_location(ast.Call(ast.copy_location(ast.Name("list", ast.Load()), node), [node], []), node)
-
-
-def _as_partial(node: ast.expr, form: str) -> ast.expr:
-    assert isinstance(node, ast.Call)
-    inner = copied(node)
-    key = next((k.value for k in inner.keywords if k.arg == "key"), ast.copy_location(ast.Constant(None), node))
-    return runtime_call("extreme", [ast.copy_location(ast.Name(form, ast.Load()), node), inner.args[0], key], node)
-
-
-def _may_be_kept(rows: ast.expr, followed: frozenset[str]) -> bool:
-    names = {node.id for node in walk(rows) if isinstance(node, ast.Name)}
-    return bool(names & (followed | {"__runsurge__"})) or isinstance(rows, ast.Call)
-
-
-def _left_in_files(rows: ast.expr) -> ast.expr:
-    """A slice for somebody who follows lists."""
-    match rows:
-        case ast.Call(func=ast.Attribute(value=ast.Name(id="__runsurge__"), attr="between") as function):
-            function.attr = "part"
-    return rows
-
-
-def _leave_in_files(written: list[ast.stmt]) -> None:
-    match written:
-        case [ast.Assign(value=value) | ast.AnnAssign(value=value) | ast.Return(value=value)] if value is not None:
-            _left_in_files(value)
-
-
-def _listed(rows: ast.expr) -> ast.expr:
-    return ast.copy_location(ast.Call(ast.copy_location(ast.Name("list", ast.Load()), rows), [rows], []), rows)
-
-
-def _settling(name: str, near: ast.stmt) -> ast.stmt:
-    variable = ast.copy_location(ast.Name(name, ast.Load()), near)
-    return ast.copy_location(ast.Expr(runtime_call("settle", [variable], near)), near)
-
-
-def _leaves_from_else(loop: ast.For) -> bool:
-    return any(isinstance(node, ast.Break | ast.Continue) for node in own_nodes(loop.orelse))
-
-
-def _opened(node: ast.For, facts: SiteFacts) -> list[ast.stmt]:
-    """The loop as shown in `runner.sites`."""
-    name, values = f"__rs_s{facts.site}", f"__rs_v{facts.site}"
-    bound = [
-        *facts.assigned, *(a.place for a in facts.accumulators if a.place and "." not in a.place and a.merge not in GROWING_IN_PLACE),
-        *(p for a in facts.accumulators for p in a.payload)
-    ]
-    lines = [f"{name} = __runsurge__.loop_{facts.site}(None)", "while True:", "    for _ in None:", "        pass", "    else:"]
-    lines += [f"        if {name}.__class__ in __runsurge__.loops and {name}.pending:", f"            {values} = {name}.run()"]
-    lines += [
-        line for b in dict.fromkeys(bound) for line in (f"            if {b!r} in {values}:", f"                {b} = {values}[{b!r}]")
-    ]
-    if not facts.given and any(a.merge == "yield" for a in facts.accumulators):
-        lines += [f"            yield from {name}.yields", f"            {name}.yields = []"]
-    lines += [f"            {values} = None", "            continue", "        pass", "    break", f"{name} = None"]
-    template = ast.parse("\n".join(lines)).body
-    for statement in template:
-        for inner in walk(statement):
-            if hasattr(inner, "lineno"):
-                ast.copy_location(inner, node)
-                inner.end_lineno = inner.lineno  # type: ignore[attr-defined]
-    opening, turns, closing = template
-    assert isinstance(opening, ast.Assign)
-    assert isinstance(turns, ast.While)
-    call, inner_loop = opening.value, turns.body[0]
-    assert isinstance(call, ast.Call)
-    assert isinstance(inner_loop, ast.For)
-    inner_loop.end_lineno, inner_loop.end_col_offset = node.end_lineno, node.end_col_offset
-    call.args[0] = listed_rows(node.iter)
-    inner_loop.target, inner_loop.body = node.target, node.body
-    inner_loop.iter = ast.copy_location(ast.Name(name, ast.Load()), node.iter)
-    inner_loop.orelse[1:] = node.orelse or [ast.copy_location(ast.Pass(), node)]
-    return [opening, turns, closing]
-
-
-def _closed_at_last(opened: list[ast.stmt]) -> list[ast.stmt]:
-    """A divided loop, whose chunks go on while its rest runs, told when it is left, whatever the way."""
-    opening, turns, closing = opened
-    assert isinstance(closing, ast.Assign)
-    assert isinstance(closing.targets[0], ast.Name)
-    close = ast.parse(f"{closing.targets[0].id}.close()").body[0]
-    for node in walk(close):
-        ast.copy_location(node, closing)
-    return [opening, ast.copy_location(ast.Try([turns], [], [], [close]), turns), closing]
-
-

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 SLACK = 0.05
 """The part of the limit that is never planned with."""
-LEAST_SLACK_BYTES = 12 << 20
-FASTEST_GROWTH = 2 << 30
+LEAST_SLACK_BYTES = 24 << 20
+FASTEST_GROWTH = 4 << 30
 """Bytes a second that two processes may come to hold: they are looked at before they can have filled what is left."""
-SHORTEST_SECONDS, LONGEST_SECONDS = 0.008, 0.2
+SHORTEST_SECONDS, LONGEST_SECONDS = 0.004, 0.1
 EXACT_SECONDS = 0.5
 """How long a sum of changes of resident bytes is trusted before it is measured anew."""
 LEAST_SHARE_BYTES = 12 << 20
@@ -45,7 +45,7 @@ class Meter:
     def total_bytes(self, pids: Sequence[int]) -> int:
         """The sum now; exact at times, in between moved on by what each process has come to hold or given back."""
         now = time.monotonic()
-        if now - self._measured_at >= EXACT_SECONDS or set(pids) - self._resident.keys():
+        if now - self._measured_at >= EXACT_SECONDS or set(pids) != self._resident.keys():
             self._exact = sum(map(proportional_bytes, pids))
             self._resident = {pid: resident_bytes(pid) for pid in pids}
             self._measured_at = now
@@ -83,6 +83,11 @@ class MemoryWatch:
             return 0
         return max(1 << 20, self._headroom_bytes() // self.active_slots)
 
+    def least_bytes(self) -> int:
+        """The smallest limit under which anything could be cut: what is there before any data, and room for one chunk."""
+        before = self.limit_bytes - self.slack_bytes - self._headroom_bytes() - (self.workers - 1) * self._own_bytes()
+        return int((before + LEAST_SHARE_BYTES) / (1 - SLACK)) + LEAST_SLACK_BYTES
+
     @property
     def active_slots(self) -> int:
         """How many chunks may run at once now."""
@@ -94,8 +99,11 @@ class MemoryWatch:
         """What is left for chunks: all but the client, the runner, the script, and what each chunk's process un-shares."""
         pids = self._fixed_pids()
         fixed = self._fixed.total_bytes(pids) if self.slots else sum(map(proportional_bytes, pids)) + CLUSTER_BYTES
-        unshared = UNSHARED * resident_bytes(pids[1]) + PROCESS_BYTES
-        return int(self.limit_bytes - self.slack_bytes - fixed - self.workers * unshared)
+        return self.limit_bytes - self.slack_bytes - fixed - self.workers * self._own_bytes()
+
+    def _own_bytes(self) -> int:
+        """What each chunk's process holds for itself before it has any data."""
+        return int(UNSHARED * resident_bytes(self._fixed_pids()[1])) + PROCESS_BYTES
 
     def _watch(self) -> None:
         pause = SHORTEST_SECONDS
@@ -103,7 +111,7 @@ class MemoryWatch:
             slots = [slot for slot in self.slots if slot.pid]
             total = self.meter.total_bytes([*self._fixed_pids(), *(slot.pid for slot in slots)])
             left = self.limit_bytes - total
-            if left < self.slack_bytes // 2:
+            if left < self.slack_bytes * 3 // 4:
                 self._relieve(slots, total)
             pause = min(max(left / FASTEST_GROWTH, SHORTEST_SECONDS), LONGEST_SECONDS)
 
@@ -112,9 +120,13 @@ class MemoryWatch:
         if any(slot.rest() for slot in slots if not slot.is_busy):
             return
         busy = [slot for slot in slots if slot.is_busy]
-        if busy:
-            max(busy, key=lambda slot: slot.held_bytes() - slot.reserved_bytes).outgrow()
-        else:
+        total -= sum(slot.held_bytes() for slot in busy if slot.is_dying)
+        if self.limit_bytes - total >= self.slack_bytes * 3 // 4:
+            return
+        alive = [slot for slot in busy if not slot.is_dying]
+        if alive:
+            max(alive, key=lambda slot: slot.held_bytes() - slot.reserved_bytes).outgrow()
+        elif not busy:
             self._stop_script(total)
 
     def close(self) -> None:

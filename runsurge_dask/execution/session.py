@@ -113,6 +113,7 @@ class Session:
         driver = self.host.start_child("driver")
         pids = functools.partial(own_pids, self.host.pid, driver)
         self.watch = MemoryWatch(self.options.memory_bytes, self.options.workers, pids, functools.partial(self._stop, driver))
+        self._require_room(driver)
         wire.send(driver.channel, self._header(), [self._payload()])
         previous = self._forward_interrupts(driver)
         try:
@@ -141,6 +142,20 @@ class Session:
             self.host.signal_child(driver, OUTGROWN_SIGNAL)
         elif time.monotonic() > self._stop_before or held_bytes >= self.options.memory_bytes:
             self.host.signal_child(driver, signal.SIGKILL)
+
+    def _require_room(self, driver: Child) -> None:
+        """Refuse a limit that is below what we hold before any data, if there is anything to cut.
+
+        Raises:
+            MemoryLimitError: so it is.
+        """
+        limit, least = self.options.memory_bytes, self._watched.least_bytes()
+        if not limit or limit >= least or not any(facts.code for facts in self.program.sites):
+            return
+        self._watched.close()
+        self.host.kill_child(driver)
+        what = f"{format_bytes(limit)} are less than what the processes of a run hold before any data"
+        raise MemoryLimitError("--memory", what, remedy=f"Give at least {format_bytes(least)}.", code="limit-below-baseline")
 
     def _refuse(self, line: int) -> MemoryLimitError:
         file = os.path.basename(self.program.file)

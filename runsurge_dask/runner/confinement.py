@@ -30,11 +30,16 @@ RARE_COLLECTIONS = (50_000, 20, 50)
 """A chunk makes many objects at once and keeps them to its end: looking for garbage among them only costs time."""
 
 
+NICENESS = 3
+"""The script, and who watches the memory of all, come first: they have little to do, and must not wait."""
+
+
 def prepare_process() -> None:
     """Make this process one in which user code can only compute."""
     sys.stdout, sys.stderr = CaptureSink(STDOUT), CaptureSink(STDERR)
     sys.stdin = NoInput()
     signal.signal(signal.SIGTERM, _stop)
+    os.nice(NICENESS)
     gc.set_threshold(*RARE_COLLECTIONS)
     random.seed()
     if "numpy" in sys.modules:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from runsurge_dask.runner import wire
 from runsurge_dask.runner.codec import load_results
 from runsurge_dask.runner.commit import drop_files, take_left
-from runsurge_dask.runner.cutting import Cutting, Operation, abandon
+from runsurge_dask.runner.cutting import Cutting, Operation
 from runsurge_dask.runner.escape import Escape
 from runsurge_dask.runner.packing import dump_items, pack_stage
 from runsurge_dask.runner.sources import Source
+from runsurge_dask.runner.stopping import abandon
 
 if TYPE_CHECKING:
     from collections.abc import Callable

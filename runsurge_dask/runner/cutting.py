@@ -8,45 +8,31 @@ from __future__ import annotations
 
 import functools
 import sys
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner import wire
-from runsurge_dask.runner.codec import load_items, load_results
+from runsurge_dask.runner.codec import load_results
 from runsurge_dask.runner.commit import commit_files, drop_files, take_left
 from runsurge_dask.runner.escape import CannotShip, Escape
-from runsurge_dask.runner.files import OutputFiles, underlying_file
+from runsurge_dask.runner.files import OutputFiles
 from runsurge_dask.runner.given import are_apart, change, inner_value
-from runsurge_dask.runner.kept import SELECTED, fits, item, kept_rows, selected, settle
-from runsurge_dask.runner.packing import dump_items, pack_stage
-from runsurge_dask.runner.sources import Source, describe
+from runsurge_dask.runner.heads import Head
+from runsurge_dask.runner.kept import SELECTED, item, kept_rows, selected, settle
+from runsurge_dask.runner.packing import pack_stage
 from runsurge_dask.runner.specs import common_of, range_of, rows_of
+from runsurge_dask.runner.stopping import abandon, await_end
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Iterator, Mapping
 
     from runsurge_dask.runner.facts import SiteFacts
     from runsurge_dask.runner.sinks import SinkSet
-    from runsurge_dask.runner.sites import Runtime
     from runsurge_dask.runner.snapshots import Change
 
-HEAD_SECONDS = 0.15
-"""How long a block runs as written before it is judged: long enough to measure, short enough to lose nothing."""
-SHIPPING_SAMPLE = 64
-SHIPPING_FACTOR = 4.0
-"""Values are written, read, compared for changes and written again: each about as long as writing them once."""
-READING_FACTOR = 2.0
-"""Rows that come back are many, and new: they take twice as long as a few that are read in a row."""
-LEAST_GAIN = 0.1
-"""What saves less than this part of its time is better run as written."""
 SAMPLE_ROWS = 24
 SAMPLE_SECONDS = 0.02
 """A sample is worked out three times over before the first chunk, which others wait for."""
-DEAR = "what chunks would send back costs more than they would save"
-TOKEN = object()
-"""What a generator gives its consumer in place of a record, when its own loop is ready to be cut."""
 
 
 @dataclass(slots=True)
@@ -62,82 +48,8 @@ class Operation:
     """By the id of an accumulator's object: its local name, and whether other code may reach it."""
 
 
-class Cutting:
+class Cutting(Head):
     """One pass over one source: the part that loops and expressions share."""
-
-    def __init__(self, runtime: Runtime, facts: SiteFacts, iterable: Any) -> None:
-        self.runtime = runtime
-        self.facts = facts
-        self.iterable = iterable
-        self.source = describe(iterable)
-        self.inner: Any = None
-        """The loop of the generator that is consumed here, once it is ready."""
-        self.taken = 0
-        self.cut: int | None = None
-        self.begun = time.perf_counter()
-        self.seconds_per_unit: float | None = None
-        self.seconds_per_record: float | None = None
-        self.is_decoding_error = False
-        self.reached = self.last = 0, 0
-        """The cut, and the number of records before it, up to which chunks have been joined; and those before the last chunk."""
-        self.left: Iterator[Any] = iter(())
-        self.escaped = ""
-        """Why the last stage was broken off."""
-        self.is_too_large = False
-        """What this makes would not fit into memory."""
-        self.is_asked_for = False
-        """The script itself asks for this to run in parallel, and nothing of it may run in the driver."""
-        if self.source is not None and self.source.kind == "stream" and facts.is_indexed:
-            self.source.release()
-            self.source = None
-
-    @property
-    def is_forced(self) -> bool:
-        """Whether this is cut without asking if that is worth it."""
-        return self.is_asked_for or bool(self.runtime.options["chunks"])
-
-    @property
-    def known_source(self) -> Source:
-        """The source, where there is one."""
-        assert self.source is not None
-        return self.source
-
-    def head(self) -> Iterator[Any]:
-        """Records one by one, until the source ends or it is time to judge; then `self.cut` says where we are."""
-        source = self.known_source
-        if source.kind == "stream":
-            yield from self._stream_head(source)
-            return
-        assert source.resume is not None
-        self.is_too_large = self._is_too_large()
-        if self.is_forced or self.is_too_large:
-            self.cut = source.first
-            return
-        records = source.resume(source.first)
-        if source.wraps:
-            records = enumerate(records, source.wraps[0][1])
-        is_kept = kept_rows(source.items) is not None
-        clock = time.perf_counter
-        deadline = clock() + HEAD_SECONDS
-        for count, record in enumerate(records, 1):
-            yield record
-            if clock() >= deadline:
-                self.taken = count
-                if not self._judge(clock() - self.begun):
-                    source.let_go()
-                    if is_kept:  # its rows need not come one by one now
-                        del records
-                        records = self.rest(count, count)
-                    yield from records
-                return
-
-    def _is_too_large(self) -> bool:
-        """Whether the rows that this makes are better left in files, whatever the gain: they would be as large as what they are made of."""
-        source = self.known_source
-        if not self.facts.kept or (not source.is_file and kept_rows(source.items) is None):
-            return False
-        kept = kept_rows(source.items)
-        return not fits(source.end - source.start if kept is None else kept.size)
 
     @property
     def is_through(self) -> bool:
@@ -145,77 +57,6 @@ class Cutting:
         base = self.chain()[0]
         source = base.known_source
         return base.reached[0] == (source.end if source.is_file else source.size)
-
-    def _stream_head(self, source: Source) -> Iterator[Any]:
-        for record in source.generator:
-            if record is TOKEN:
-                self.inner = self.runtime.captured.pop(source.frame)
-                self.cut = 0
-                return
-            self.taken += 1
-            yield record
-        self.runtime.captured.pop(source.frame, None)
-
-    def _judge(self, seconds: float) -> bool:
-        """Whether the rest is worth cutting; sets `cut`."""
-        source = self.known_source
-        if source.is_file:
-            file = underlying_file(self.iterable)
-            position = file.byte_position() if file is not None else None
-            if position is None or position >= source.end:
-                return False
-            done, left, cut = position - source.start, source.end - position, position
-            source.lines_from = position
-        else:
-            done, left, cut = self.taken, source.size - self.taken, self.taken
-        if not done or not left:
-            return False
-        self.seconds_per_unit, self.seconds_per_record = seconds / done, seconds / self.taken
-        saved = self.seconds_per_unit * left * (1 - 1 / self.runtime.options["workers"]) - self._shipping_seconds(cut, left)
-        if not self.runtime.is_worth_it(self.facts.site, saved):
-            return False
-        self.cut = cut
-        return True
-
-    def are_results_dear(self, rows: Any, made: int) -> bool:
-        """Whether sending back what chunks make of the rest would cost more than they save, judged by some rows that were made of the head.
-
-        `made` is how many there were of them for the records taken so far.
-        """
-        if self.is_forced or self.is_too_large or not rows or not self.taken or self.seconds_per_record is None:
-            return False
-        few = list(rows[-SHIPPING_SAMPLE:])
-        begun = time.perf_counter()
-        try:
-            blob = dump_items(self.runtime, few)
-        except CannotShip:
-            return False
-        written = time.perf_counter()
-        load_items(blob)
-        writing, reading = written - begun, time.perf_counter() - written
-        workers = self.runtime.options["workers"]
-        per_record = min(1.0, made / self.taken) / len(few) * (writing / workers + reading * READING_FACTOR)
-        return bool(per_record > self.seconds_per_record * (1 - 1 / workers) * (1 - LEAST_GAIN))
-
-    def _shipping_seconds(self, cut: int, left: int) -> float:
-        """What it costs to send the rest, measured on a few records; nothing where chunks read for themselves."""
-        source = self.known_source
-        if source.is_file or type(source.items) is range or kept_rows(source.items) is not None:
-            return 0.0
-        begun = time.perf_counter()
-        try:
-            dump_items(self.runtime, source.items[cut : cut + SHIPPING_SAMPLE])
-        except CannotShip:
-            return float("inf")
-        return (time.perf_counter() - begun) / min(left, SHIPPING_SAMPLE) * left * SHIPPING_FACTOR
-
-    def rest(self, cut: int, index: int) -> Iterator[Any]:
-        """The plain records from this cut to the end, `index` of them having been given before."""
-        source = self.known_source
-        assert source.resume is not None
-        is_read_again = self.is_decoding_error and cut > source.first
-        records = source.reread(index) if is_read_again else source.resume(cut)
-        return enumerate(records, source.wraps[0][1] + index) if source.wraps else iter(records)
 
     def chain(self) -> list[Cutting]:
         """The cuttings fused here, innermost first; the innermost one has the source with records."""
@@ -410,22 +251,3 @@ class Cutting:
         found = [self._resolve(("item", position, path)) for position, path, _ in changed]
         for value, (_, _, content) in zip(found, changed, strict=True):
             change(value, content)
-
-
-def abandon(channel: socket.socket) -> None:
-    """End the conversation about a stage from our side."""
-    wire.send(channel, {"op": "stop", "reason": "interrupted"})
-    await_end(channel)
-
-
-def await_end(channel: socket.socket) -> None:
-    """Hear no more of a stage that is over."""
-    while True:
-        message, _ = wire.receive(channel)
-        match message.get("event"):
-            case "done":
-                return
-            case "rows":
-                continue
-        if message["status"] == "ok":
-            drop_files(message["files"]["written"])

@@ -16,10 +16,10 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner.codec import is_array_like, load_items
-from runsurge_dask.runner.cutting import LEAST_GAIN
 from runsurge_dask.runner.escape import CARRIES, CannotShip
 from runsurge_dask.runner.facts import Merge
 from runsurge_dask.runner.files import SourceFile
+from runsurge_dask.runner.heads import LEAST_GAIN
 from runsurge_dask.runner.loops import Loop, names_in
 from runsurge_dask.runner.packing import dump_items
 from runsurge_dask.runner.plain import ATOMIC

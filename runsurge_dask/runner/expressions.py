@@ -6,9 +6,10 @@ import itertools
 import time
 from typing import TYPE_CHECKING, Any
 
-from runsurge_dask.runner.cutting import DEAR, Cutting, Operation
+from runsurge_dask.runner.cutting import Cutting, Operation
 from runsurge_dask.runner.escape import Escape
 from runsurge_dask.runner.files import SourceFile
+from runsurge_dask.runner.heads import DEAR
 from runsurge_dask.runner.kept import through
 from runsurge_dask.runner.reductions import NOTHING, REDUCTIONS
 

@@ -7,10 +7,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner.accumulators import check_join, join, starting_value
-from runsurge_dask.runner.cutting import DEAR, TOKEN, Cutting, Operation
+from runsurge_dask.runner.cutting import Cutting, Operation
 from runsurge_dask.runner.escape import CannotShip
 from runsurge_dask.runner.facts import GROWING_IN_PLACE, Accumulator, Merge, SiteFacts
 from runsurge_dask.runner.files import SourceFile
+from runsurge_dask.runner.heads import DEAR, TOKEN
 from runsurge_dask.runner.kept import through
 from runsurge_dask.runner.selecting import select
 from runsurge_dask.runner.standins import real

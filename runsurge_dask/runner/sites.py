@@ -89,7 +89,10 @@ class Runtime:
         facts = self.sites[site]
         if not facts.given and not facts.divided:
             return Loop(self, facts, iterable)
-        return DividedLoop(self, facts, iterable) if kept.kept_rows(iterable) is None else Uncut(iterable)
+        found = kept.kept_rows(iterable)
+        if found is not None and not self.options["chunks"] and not kept.fits(found.size):
+            return Uncut(iterable)
+        return DividedLoop(self, facts, kept.settle(iterable))
 
     def plain(self, iterable: Any) -> Any:
         """The iterable of a loop that is never cut, at the built-in speed."""

@@ -92,6 +92,11 @@ class RunnerSlot:
             return {"status": "escape", "reason": f"it held {self._outgrown_bytes >> 20} MiB", "outgrown_bytes": self._outgrown_bytes}
         return {"status": "escape", "reason": reason}
 
+    @property
+    def is_dying(self) -> bool:
+        """Whether the running chunk was killed for what it held."""
+        return bool(self._outgrown_bytes)
+
     def outgrow(self) -> None:
         """Kill the running chunk: it holds more than there is."""
         child = self._child
