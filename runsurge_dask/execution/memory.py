@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from runsurge_dask.runner.host import Child
     from runsurge_dask.runner.slots import RunnerSlot
 
-SLACK = 0.05
+SLACK = 0.06
 """The part of the limit that is never planned with."""
-LEAST_SLACK_BYTES = 24 << 20
+LEAST_SLACK_BYTES = 32 << 20
 FASTEST_GROWTH = 4 << 30
 """Bytes a second that two processes may come to hold: they are looked at before they can have filled what is left."""
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.004, 0.1
@@ -113,7 +113,15 @@ class MemoryWatch:
             left = self.limit_bytes - total
             if left < self.slack_bytes * 3 // 4:
                 self._relieve(slots, total)
+            elif left < self.slack_bytes * 2:
+                self._hold_to_reservations(slots)
             pause = min(max(left / FASTEST_GROWTH, SHORTEST_SECONDS), LONGEST_SECONDS)
+
+    def _hold_to_reservations(self, slots: list[RunnerSlot]) -> None:
+        """Kill the chunk that has most outgrown its reservation, if one has: there is still room for it to die in."""
+        over = [slot for slot in slots if slot.is_busy and not slot.is_dying and slot.held_bytes() > slot.reserved_bytes > 0]
+        if over:
+            max(over, key=lambda slot: slot.held_bytes() - slot.reserved_bytes).outgrow()
 
     def _relieve(self, slots: list[RunnerSlot], total: int) -> None:
         """Give up what is least missed: processes that wait for a chunk, then the chunk that most exceeds its reservation."""

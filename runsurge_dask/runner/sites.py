@@ -45,7 +45,11 @@ if TYPE_CHECKING:
     from runsurge_dask.runner.arrays.room import Room
 FORCED_TURNS = 12
 """With a forced chunk count, how often one site is cut before it is left alone."""
-OURS = 2
+def _references(_site: int, iterable: Any) -> int:
+    return sys.getrefcount(iterable)
+
+
+OURS = functools.partial(_references, 0)(enumerate(()))
 """References to an iterable that nobody but a site holds; an `enumerate` that the script holds, too, must count on for it."""
 LEAST_SAVED_SECONDS = 0.05
 """What a stage must save once the cluster is there: a stage of no work takes half of it."""
