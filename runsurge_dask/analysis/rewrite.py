@@ -79,7 +79,7 @@ def rewrite(
     """A rewritten copy of a module, and the facts of its sites; `follows_lists` where nobody looks at its names from elsewhere."""
     work = copied(tree)
     imports = [s for s in tree.body if isinstance(s, ast.Import | ast.ImportFrom)]
-    own_names = bound_names([s for s in tree.body if s not in imports])
+    own_names = bound_names([s for s in tree.body if s not in imports]) | _inner_names(tree)
     rewriter = _Rewriter(Scope(tree, file, mentions), own_names, first_site)
     rewriter.follows_lists = follows_lists
     if follows_lists:
@@ -89,6 +89,17 @@ def rewrite(
         rewriter.own_functions = {id(s) for s in work.body if isinstance(s, ast.FunctionDef) and s.name in known}
     work.body = rewriter.suite(work.body)
     return ast.fix_missing_locations(work), rewriter.facts
+
+
+def _inner_names(tree: ast.Module) -> set[str]:
+    """Names that functions and other scopes inside bind: a parameter named `sum` is no built-in where it stands."""
+    found = {node.arg for node in walk(tree) if isinstance(node, ast.arg)}
+    for node in walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found |= bound_names(node.body)
+        elif isinstance(node, ast.comprehension):
+            found |= bound_names([node.target])
+    return found
 
 
 class _Rewriter(ast.NodeTransformer):
