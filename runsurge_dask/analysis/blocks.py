@@ -5,13 +5,16 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from runsurge_dask.analysis.functions import changed_by_calls, changed_names, functions_of
 from runsurge_dask.analysis.names import bound_names, read_names
 from runsurge_dask.analysis.structure import walk
 from runsurge_dask.ir.program import Block, Effect
 from runsurge_dask.knowledge.calls import WRITING_CALLS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from runsurge_dask.analysis.functions import Function
 
 _READING_CALLS = frozenset({
     "open", "read", "readline", "readlines", "read_csv", "read_parquet", "load", "loadtxt", "glob", "listdir", "next", "read_text",
@@ -22,8 +25,9 @@ _READING_CALLS = frozenset({
 def blocks_of(tree: ast.Module) -> Iterator[Block]:
     """Blocks in order; `with`, `if __name__ == ...`, and a called `main()` are looked into."""
     functions = {s.name: s for s in tree.body if isinstance(s, ast.FunctionDef)}
+    known = functions_of(tree, _effect_of_calls)
     for counter, (statement, depth) in enumerate(_opened(tree.body, functions, 0, frozenset()), 1):
-        yield _block(statement, counter, depth)
+        yield _block(statement, counter, depth, {} if is_call_of(statement, functions) else known)
 
 
 def _opened(
@@ -37,14 +41,22 @@ def _opened(
                 yield from _opened(inner, functions, depth + 1, inside)
             case ast.If(test=ast.Compare(left=ast.Name(id="__name__")), body=inner):
                 yield from _opened(inner, functions, depth + 1, inside)
-            case ast.Expr(value=ast.Call(func=ast.Name(id=name), args=[])) if name in functions and name not in inside:
+            case ast.Expr(value=ast.Call(func=ast.Name(id=name), args=[], keywords=[])) if name in functions and name not in inside:
                 yield statement, depth
                 yield from _opened(functions[name].body, functions, depth + 1, inside | {name})
             case _:
                 yield statement, depth
 
 
-def _block(statement: ast.stmt, number: int, depth: int) -> Block:
+def is_call_of(statement: ast.stmt, functions: Collection[str]) -> bool:
+    """Whether a statement only calls one of these functions with nothing: its body stands for it."""
+    match statement:
+        case ast.Expr(value=ast.Call(func=ast.Name(id=name), args=[], keywords=[])):
+            return name in functions
+    return False
+
+
+def _block(statement: ast.stmt, number: int, depth: int, functions: Mapping[str, Function]) -> Block:
     defs = bound_names([statement])
     name = min(defs, default="none") if len(defs) != 1 else next(iter(defs))
     last = statement.end_lineno or statement.lineno
@@ -55,37 +67,46 @@ def _block(statement: ast.stmt, number: int, depth: int) -> Block:
         statements=(ast.unparse(statement),),
         first_line=statement.lineno,
         last_line=max(last, statement.lineno),
-        defs=frozenset(defs | _changed(statement)),
-        uses=frozenset(read_names([statement])),
-        effect=_effect(statement),
+        defs=frozenset(defs | _changed(statement, functions)),
+        uses=frozenset(_read(statement, functions)),
+        effect=_effect(statement, functions),
         depth=depth,
     )
 
 
-def _changed(statement: ast.stmt) -> set[str]:
-    """Names whose values the statement changes in place."""
-    found: set[str] = set()
-    for node in walk(statement):
-        root: ast.AST | None = None
-        if isinstance(node, ast.Subscript | ast.Attribute) and not isinstance(node.ctx, ast.Load):
-            root = node.value
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            in_place = any(k.arg == "inplace" and isinstance(k.value, ast.Constant) and k.value.value for k in node.keywords)
-            changing = {"append", "extend", "add", "update", "insert", "pop", "sort", "remove", "clear"}
-            root = node.func.value if in_place or node.func.attr in changing else None
-        while isinstance(root, ast.Subscript | ast.Attribute):
-            root = root.value
-        if isinstance(root, ast.Name):
-            found.add(root.id)
-    return found
+def _changed(statement: ast.stmt, functions: Mapping[str, Function]) -> set[str]:
+    """Names whose values the statement changes in place, itself or through functions; to define one changes nothing."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return set()
+    return changed_names(statement) | changed_by_calls(statement, functions)
 
 
-def _effect(statement: ast.stmt) -> Effect:
-    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+def _read(statement: ast.stmt, functions: Mapping[str, Function]) -> set[str]:
+    """Names that the statement reads, itself or through functions."""
+    names = read_names([statement])
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return names
+    return names.union(*(functions[name].reads for name in names if name in functions))
+
+
+def _effect(statement: ast.stmt, functions: Mapping[str, Function]) -> Effect:
+    """What the statement does besides computing, itself or through functions that it mentions."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return Effect.PURE
+    nodes = walk(statement)
+    mentioned = {node.id for node in nodes if isinstance(node, ast.Name)} & functions.keys()
+    reached = mentioned.union(*(functions[name].calls for name in mentioned))
+    found = [_effect_of_calls(nodes, functions), *(functions[name].effect for name in reached)]
+    return max(found, key=_BY_WEIGHT.index)
+
+
+_BY_WEIGHT = (Effect.PURE, Effect.READS, Effect.WRITES, Effect.UNKNOWN)
+
+
+def _effect_of_calls(nodes: Sequence[ast.AST], own: Collection[str]) -> Effect:
     names = set()
-    for node in walk(statement):
-        if isinstance(node, ast.Call):
+    for node in nodes:
+        if isinstance(node, ast.Call) and getattr(node.func, "id", None) not in own:
             names.add(node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", ""))
             if names & {"exec", "eval", "system", "run", "Popen"}:
                 return Effect.UNKNOWN

@@ -27,6 +27,8 @@ SECONDS_NOISE = 0.03
 """Times below are those of the measurement."""
 SAME_WEIGHT = 0.15
 """Items whose mean weight differs by less are taken to weigh the same in all of the data."""
+FASTEST_BYTES_A_SECOND = 8e9
+"""What earlier blocks freed a block may fill again without a rise to be seen, but not faster than memory is written."""
 
 Seen = list[tuple["Sample", "Step"]]
 
@@ -76,7 +78,8 @@ def own_bytes(number: int, sample: Sample, flow: Flow) -> float:
     there = before.variables if before is not None else {}
     needed = sum(size for name, (_, size) in there.items() if name in flow.needed[number])
     others = sum(size for name, (_, size) in there.items() if name not in flow.needed[number])
-    return float(min(step.held_bytes, max(needed + step.rise_bytes, step.held_bytes - others)))
+    reused = min(step.held_bytes - others - needed - step.rise_bytes, step.seconds * FASTEST_BYTES_A_SECOND)
+    return float(min(step.held_bytes, needed + step.rise_bytes + max(0.0, reused)))
 
 
 def _fit_variable(name: str, whole: Seen) -> Variable:

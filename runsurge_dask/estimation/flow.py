@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runsurge_dask.estimation.instrument import names_read
+from runsurge_dask.analysis.functions import names_read
 
 if TYPE_CHECKING:
     import ast

@@ -12,13 +12,12 @@ Blocks are numbered as `Program.blocks` has them; lines stay what they are.
 from __future__ import annotations
 
 import ast
-import itertools
 import marshal
 import os
 from typing import TYPE_CHECKING
 
 from runsurge_dask.analysis.build import parse
-from runsurge_dask.analysis.names import COMPREHENSIONS, SCOPES, function_reads
+from runsurge_dask.analysis.names import COMPREHENSIONS, SCOPES
 from runsurge_dask.analysis.structure import children, walk
 
 if TYPE_CHECKING:
@@ -62,26 +61,11 @@ def opened(body: list[ast.stmt], functions: dict[str, ast.FunctionDef], inside: 
                 yield from opened(inner, functions, inside)
             case ast.If(test=ast.Compare(left=ast.Name(id="__name__")), body=inner):
                 yield from opened(inner, functions, inside)
-            case ast.Expr(value=ast.Call(func=ast.Name(id=name), args=[])) if name in functions and name not in inside:
+            case ast.Expr(value=ast.Call(func=ast.Name(id=name), args=[], keywords=[])) if name in functions and name not in inside:
                 yield statement
                 yield from opened(functions[name].body, functions, inside | {name})
             case _:
                 yield statement
-
-
-def names_read(tree: ast.Module) -> dict[str, frozenset[str]]:
-    """For each function of the module, the names that it reads from around it, also through functions that it calls."""
-    functions = {s.name: s for s in walk(tree) if isinstance(s, ast.FunctionDef)}
-    direct = {name: function_reads(node) for name, node in functions.items()}
-    found: dict[str, frozenset[str]] = {}
-    for name in direct:
-        waiting, seen = [name], {name}
-        for each in waiting:  # which grows meanwhile
-            new = (direct[each] & direct.keys()) - seen
-            seen |= new
-            waiting += new
-        found[name] = frozenset(itertools.chain.from_iterable(direct[each] for each in seen))
-    return found
 
 
 def _marked_suites(tree: ast.Module, numbers: dict[int, list[int]]) -> list[list[ast.stmt]]:

@@ -16,8 +16,9 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from runsurge_dask.analysis.functions import names_read
 from runsurge_dask.analysis.structure import walk
-from runsurge_dask.estimation.instrument import instrument, names_read
+from runsurge_dask.estimation.instrument import instrument
 from runsurge_dask.ir.program import Effect
 from runsurge_dask.runner import wire
 

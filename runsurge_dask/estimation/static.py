@@ -263,7 +263,7 @@ def _whole(size: float) -> int:
 
 def _is_opened(statement: ast.Expr, functions: Mapping[str, ast.FunctionDef]) -> bool:
     match statement.value:
-        case ast.Call(func=ast.Name(id=name), args=[]):
+        case ast.Call(func=ast.Name(id=name), args=[], keywords=[]):
             return name in functions
     return False
 

@@ -21,7 +21,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner import wire
-from runsurge_dask.runner.measure import Meter, limit_memory, load_code_pages, return_free_memory
+from runsurge_dask.runner.measure import Meter, WorkClock, limit_memory, load_code_pages, return_free_memory
 from runsurge_dask.runner.profile import listings, standins
 from runsurge_dask.runner.profile.confine import Confinement, Refused
 from runsurge_dask.runner.profile.lines import LineTracer
@@ -84,6 +84,7 @@ class Probe:
         self.channel = channel
         self.header = header
         self.meter = Meter()
+        self.clock = WorkClock()
         self.confinement = Confinement()
         self.blocks: dict[int, dict[str, Any]] = {int(number): facts for number, facts in header["blocks"].items()}
         self.inputs = Inputs(Sizes(**header["sizes"]), self.confinement, self.paused, self._tell_input)
@@ -116,7 +117,7 @@ class Probe:
         signal.signal(signal.SIGALRM, self._tick)
         signal.setitimer(signal.ITIMER_REAL, TICK_SECONDS, TICK_SECONDS)
         self.meter.reset()
-        self.begun = time.perf_counter()
+        self.begun = self.clock.now()
         if self.lines is not None:
             sys.settrace(self.lines.trace)
         exec(code, vars(self.main))  # noqa: S102 - the user's script is what we are here to run
@@ -173,7 +174,7 @@ class Probe:
         self.before = self.meter.resident_bytes()
         self.meter.reset()
         self.paused_seconds = 0.0
-        self.begun = time.perf_counter()
+        self.begun = self.clock.now()
 
     def turns(self, iterable: Any) -> Iterator[Any]:
         """Iterate in pairs with a count, which tells how far a loop has come when it is stopped."""
@@ -186,7 +187,7 @@ class Probe:
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
         """Leave what happens in here out of the block's bytes and seconds."""
-        begun = time.perf_counter()
+        begun = self.clock.now()
         deadline_left = self.deadline - time.monotonic()
         self.in_block = max(self.in_block, self.meter.peak_bytes())
         tracer = sys.gettrace()
@@ -198,13 +199,13 @@ class Probe:
             self.meter.reset()
             sys.settrace(tracer)
             self.deadline = time.monotonic() + deadline_left
-            self.paused_seconds += time.perf_counter() - begun
+            self.paused_seconds += self.clock.now() - begun
 
     def _close(self, frame: types.FrameType | None, *, is_complete: bool) -> None:
         """Tell what the block that ends here has held."""
         if self.block not in self.blocks:
             return
-        seconds = time.perf_counter() - self.begun - self.paused_seconds
+        seconds = self.clock.now() - self.begun - self.paused_seconds
         facts = self.blocks[self.block]
         peak = max(self.in_block, self.meter.peak_bytes())
         after = self.meter.resident_bytes()
