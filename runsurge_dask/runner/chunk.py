@@ -12,7 +12,6 @@ import hashlib
 import io
 import itertools
 import marshal
-import math
 import pickle
 import sys
 import time
@@ -33,15 +32,17 @@ from runsurge_dask.runner.records import read_chunk
 from runsurge_dask.runner.reductions import extreme
 from runsurge_dask.runner.resident import give_back, peak_resident_bytes, reset_peak, resident_bytes
 from runsurge_dask.runner.sampling import check_on_sample
-from runsurge_dask.runner.sharing import is_beside_script, reachable_mutables
+from runsurge_dask.runner.sharing import is_beside_script, reachable_mutables, unequal_constants
 from runsurge_dask.runner.sinks import Journal, SinkSet
 from runsurge_dask.runner.tapes import compress
+from runsurge_dask.runner.unequal import answering, as_identity
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Mapping
 
     from runsurge_dask.runner.facts import Accumulator, SiteFacts
+    from runsurge_dask.runner.unequal import Register
 
 
 LARGE_RESULT_BYTES = 1 << 20
@@ -89,13 +90,14 @@ class Stage:
         self._environment: bytes = outer["environment"]
         self._operations: list[tuple[SiteFacts, bytes]] = pickle.loads(outer["operations"])  # noqa: S301 - our own client made it
         enter_surroundings(self.surroundings)
+        self.unequal = answering()
         self.load()
 
     def load(self) -> None:
         """Take the environment in, with fresh accumulators in it."""
         stand_ins: dict[str, Any] = {}
-        self.blocks = [Block(facts, starts, stand_ins) for facts, starts in self._operations]
-        environments = EnvironmentUnpickler(io.BytesIO(self._environment), stand_ins).load()
+        self.blocks = [Block(facts, starts, stand_ins, self.unequal) for facts, starts in self._operations]
+        environments = EnvironmentUnpickler(io.BytesIO(self._environment), stand_ins, self.unequal).load()
         for block, names in zip(self.blocks, environments, strict=True):
             block.enter(names)
         self.is_growing = any(fact.is_shared for block in self.blocks for fact in block.facts.accumulators)
@@ -106,7 +108,8 @@ class Stage:
         self.with_identities = any(block.facts.compares_identity for block in self.blocks)
         around = environment if self.with_identities else self.watched
         found = reachable_mutables(around.values(), with_identities=self.with_identities)
-        self.mutables = None if found is None else found - set(self.stand_ins)
+        constants = {id(value) for block in self.blocks for value in unequal_constants(block.function.__code__)}
+        self.mutables = None if found is None else (found | constants) - set(self.stand_ins)
         self.may_leave_rows = bool(self.scratch) and not self.with_identities and not self.is_divided
 
     def require_unchanged(self) -> None:
@@ -124,7 +127,8 @@ class Stage:
             return b""
         file = io.BytesIO()
         EnvironmentPickler(
-            file, sinks=self.sinks, plain_code={}, user_modules=_user_modules(self.watched), stand_ins=self.stand_ins, settles_classes=True
+            file, sinks=self.sinks, plain_code={}, user_modules=_user_modules(self.watched), stand_ins=self.stand_ins,
+            settles_classes=True, refer=as_identity
         ).dump(self.watched)
         return hashlib.blake2b(file.getvalue()).digest()
 
@@ -132,15 +136,20 @@ class Stage:
 class Block:
     """One block of a stage: its facts, the names around it, and its chunk function."""
 
-    def __init__(self, facts: SiteFacts, starts_blob: bytes, stand_ins: dict[str, Any]) -> None:
+    def __init__(self, facts: SiteFacts, starts_blob: bytes, stand_ins: dict[str, Any], unequal: Register) -> None:
         self.facts = facts
         self.starts_blob = starts_blob
+        self.unequal = unequal
         self.starts: dict[str, Any] = {}
         self.left: Mapping[str, Any] = {}
-        values = EnvironmentUnpickler(io.BytesIO(self.starts_blob), {}).load()
+        values = self._starting_values()
         for fact in self.facts.accumulators:
             start = build_start(fact, values[fact.local])
             self.starts[fact.local] = stand_ins.setdefault(fact.local, start) if fact.is_shared else start
+
+    def _starting_values(self) -> dict[str, Any]:
+        values: dict[str, Any] = EnvironmentUnpickler(io.BytesIO(self.starts_blob), {}, self.unequal).load()
+        return values
 
     def enter(self, names: dict[str, Any]) -> None:
         """Make the chunk function in these names."""
@@ -152,7 +161,7 @@ class Block:
 
     def fresh_starts(self, index: int, *, is_own: bool = False) -> dict[str, Any]:
         """What the accumulators of one chunk start from; `is_own`: none of them is what functions make grow, too."""
-        values = EnvironmentUnpickler(io.BytesIO(self.starts_blob), {}).load()
+        values = self._starting_values()
         starts = {}
         for fact in self.facts.accumulators:
             start = values[fact.local]
@@ -248,13 +257,14 @@ def _describe(error: BaseException) -> str:
 def _run(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire.Header, list[bytes]]:
     if stage.is_growing:
         stage.load()
-    items = load_items(items_blob) if items_blob else None
+    unequal = answering(stage.unequal)
+    items = load_items(items_blob, unequal) if items_blob else None
     if "kept" in spec:
         items = rows_left(spec["kept"], items)
     if "sample" in spec:
         _check_sample(stage, spec, items)
     known = _known_objects(stage)
-    rows = GivenRows(items, spec["start"], with_identities=stage.with_identities)
+    rows = GivenRows(items, spec["start"], with_identities=stage.with_identities, may_be_unequal=unequal.has_read)
     randomness = random_state() if stage.seeded else None
     decimals = decimal_state() if stage.sees_decimals else ""
     counter = _Counting(read_chunk(spec, items))
@@ -279,7 +289,8 @@ def _run(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire
     known |= rows.known([outputs, changed])
     if stage.may_leave_rows:
         leave_rows(outputs, known, facts=stage.blocks[-1].facts, folder=stage.scratch, least_bytes=stage.least_kept)
-    result = dump_results({"outputs": outputs, "journal": journal, "changed": changed}, known, with_identities=stage.with_identities)
+    found = {"outputs": outputs, "journal": journal, "changed": changed}
+    result = dump_results(found, known, unequal, with_identities=stage.with_identities)
     return _sealed(stage, {"status": "ok", "records": counter.count, "files": shadows.take()}, result)
 
 
@@ -374,7 +385,4 @@ def _known_objects(stage: Stage) -> dict[int, object]:
     """Objects that the driver has: by id, how it finds them, or None where a result must not hold them."""
     if stage.mutables is None:
         raise Escape("too many objects around it to tell whether results share them")
-    known: dict[int, object] = {**dict.fromkeys(stage.mutables), id(math.nan): ("nan", "math")}
-    if "numpy" in sys.modules:
-        known[id(sys.modules["numpy"].nan)] = ("nan", "numpy")
-    return known
+    return dict.fromkeys(stage.mutables)

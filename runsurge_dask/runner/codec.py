@@ -29,6 +29,7 @@ from runsurge_dask.runner.escape import CannotShip, Escape, Hidden
 from runsurge_dask.runner.plain import ATOMIC, as_pickled, dump_plain, load_plain
 from runsurge_dask.runner.sinks import CaptureSink, SinkSet
 from runsurge_dask.runner.standins import real
+from runsurge_dask.runner.unequal import MARK, Reference, Register, answering, is_unequal, sending, unequal_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -51,6 +52,7 @@ class EnvironmentPickler(cloudpickle.Pickler):  # type: ignore[misc]
         stand_ins: Mapping[int, str] = types.MappingProxyType({}),
         settles_classes: bool = False,
         caches_are_seen: bool = False,
+        refer: Callable[[Any], Reference] | None = None,
     ) -> None:
         super().__init__(file, protocol=PROTOCOL)
         self._sinks = sinks
@@ -60,10 +62,19 @@ class EnvironmentPickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._settles_classes = settles_classes
         self._caches_are_seen = caches_are_seen
         self._met: list[str] = []
+        self._refer = refer
+        self._unequal = unequal_kinds() if refer is not None else frozenset()
         if stand_ins:
             self.persistent_id = self._stand_in_id
+        elif refer is not None:
+            self.persistent_id = self._unequal_id
+
+    def _unequal_id(self, obj: object) -> object:
+        return self._refer(obj) if type(obj) in self._unequal and is_unequal(obj) else None  # type: ignore[misc]
 
     def _stand_in_id(self, obj: object) -> object:
+        if type(obj) in self._unequal:
+            return self._unequal_id(obj)
         obj = real(obj)
         if id(obj) not in self._stand_ins:
             return None
@@ -112,12 +123,15 @@ class EnvironmentPickler(cloudpickle.Pickler):  # type: ignore[misc]
 class EnvironmentUnpickler(pickle.Unpickler):
     """The child's side: stand-ins become the chunk's own accumulators."""
 
-    def __init__(self, file: io.BytesIO, stand_ins: dict[str, Any]) -> None:
+    def __init__(self, file: io.BytesIO, stand_ins: dict[str, Any], unequal: Register) -> None:
         super().__init__(file)
         self._stand_ins = stand_ins
+        self._unequal = unequal
 
     def persistent_load(self, pid: Any) -> object:
         """A stand-in becomes the chunk's own object."""
+        if pid[0] == MARK:
+            return self._unequal.value(pid)
         return Hidden() if pid[1] == HIDDEN else self._stand_ins[pid[1]]
 
 
@@ -184,13 +198,17 @@ def _has_another_order(found: Any) -> bool:
 
 
 class _AliasingResultPickler(ResultPickler):
-    def __init__(self, file: io.BytesIO, known: Mapping[int, object], *, with_identities: bool) -> None:
+    def __init__(self, file: io.BytesIO, known: Mapping[int, object], unequal: Register, *, with_identities: bool) -> None:
         super().__init__(file)
         self._known = known
         self._with_identities = with_identities
+        self._unequal = unequal
+        self._kinds = unequal_kinds()
 
     def persistent_id(self, obj: Any) -> object:
         kind = type(obj)
+        if kind in self._kinds and is_unequal(obj):
+            return self._unequal_id(obj)
         if (kind is str or kind is int) and not self._with_identities:
             return None
         if id(obj) in self._known:
@@ -207,8 +225,19 @@ class _AliasingResultPickler(ResultPickler):
             base = getattr(base, "base", None)
         return None
 
+    def _unequal_id(self, obj: Any) -> object:
+        reference = self._unequal.reference(obj)
+        if type(reference[1]) is int and reference[1] < 0 and id(obj) in self._known:
+            if self._known[id(obj)] is None:
+                raise Escape("a result shares a not-a-number with the rest of the program")
+            return self._known[id(obj)]
+        return reference
 
-def dump_results(value: object, known: Mapping[int, object] = types.MappingProxyType({}), *, with_identities: bool = False) -> bytes:
+
+def dump_results(
+    value: object, known: Mapping[int, object] = types.MappingProxyType({}), unequal: Register | None = None, *,
+    with_identities: bool = False
+) -> bytes:
     """Write what a chunk found; `with_identities` looks at texts, too, as `sharing.reachable_mutables` does.
 
     Raises:
@@ -219,7 +248,7 @@ def dump_results(value: object, known: Mapping[int, object] = types.MappingProxy
         return plain
     file = io.BytesIO()
     try:
-        _AliasingResultPickler(file, known, with_identities=with_identities).dump(value)
+        _AliasingResultPickler(file, known, unequal or answering(), with_identities=with_identities).dump(value)
     except Escape:
         raise
     except Exception as error:
@@ -227,12 +256,15 @@ def dump_results(value: object, known: Mapping[int, object] = types.MappingProxy
     return as_pickled(file.getvalue())
 
 
-def load_results(blob: bytes, resolve: Callable[[Any], object] | None = None) -> Any:
+def load_results(
+    blob: bytes, resolve: Callable[[Any], object] | None = None, find_unequal: Callable[[Reference], object] | None = None
+) -> Any:
     """Read results in the process that owns the script's state."""
+    find = find_unequal or sending().value
 
     def own(reference: Any) -> object:
-        if reference[0] == "nan":
-            return sys.modules[reference[1]].nan
+        if reference[0] == MARK:
+            return find(reference)
         if resolve is None:
             raise pickle.UnpicklingError(f"nobody knows {reference}")
         return resolve(reference)
@@ -258,10 +290,12 @@ def not_collecting() -> Iterator[None]:
             gc.enable()
 
 
-def load_items(blob: bytes) -> Any:
+def load_items(blob: bytes, unequal: Register | None = None) -> Any:
     """The rows that were sent to a chunk."""
     plain = load_plain(blob)
-    return EnvironmentUnpickler(io.BytesIO(memoryview(blob)[1:]), {}).load() if plain is NotImplemented else plain
+    if plain is not NotImplemented:
+        return plain
+    return EnvironmentUnpickler(io.BytesIO(memoryview(blob)[1:]), {}, unequal or answering()).load()
 
 
 def is_library_class(obj: object) -> bool:
@@ -305,7 +339,7 @@ def _rebuild_lru_cache(function: Callable[..., Any], parameters: dict[str, Any])
     @functools.wraps(function)
     def noted(*args: Any, **kwargs: Any) -> Any:
         value = function(*args, **kwargs)
-        if type(value) not in ATOMIC:
+        if type(value) not in ATOMIC or value != value:  # noqa: PLR0124 - not-a-numbers are told by identity
             cached_values.append(value)
         return value
 

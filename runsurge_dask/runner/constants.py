@@ -29,7 +29,7 @@ def place_of(obj: object) -> tuple[str, str] | None:
 
 def constant_at(module: str, name: str) -> Any:
     """The object that is kept there."""
-    return getattr(importlib.import_module(module), name)
+    return functools.reduce(getattr, name.split("."), importlib.import_module(module))
 
 
 @functools.cache

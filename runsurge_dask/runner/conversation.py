@@ -17,6 +17,7 @@ from runsurge_dask.runner.escape import Escape
 from runsurge_dask.runner.packing import dump_items, pack_stage
 from runsurge_dask.runner.sources import Source
 from runsurge_dask.runner.stopping import abandon
+from runsurge_dask.runner.unequal import Sent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,13 +49,14 @@ class Conversation(Cutting):
         """
         facts = replace(self.facts, code=code, free=("__rs_job__",), form="frame")
         operation = Operation(facts, {"__rs_job__": job}, _nothing)
+        sent = self.runtime.sent = Sent()
         blob, _ = pack_stage(self.runtime, self.known_source, self.iterable, [operation])
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         specs = [{"kind": "items", "start": n, "end": n + 1, "index": n, "wraps": []} for n in range(len(chunks))]
         channel = self.runtime.channel
         header = {"op": "run", "site": self.facts.site, "specs": specs, "lines": lines, "is_atomic": True, "is_used": is_used}
-        wire.send(channel, header, [blob, *(dump_items(self.runtime, [chunk]) for chunk in chunks)])
+        wire.send(channel, header, [blob, *(dump_items(self.runtime, [chunk], sent.around) for chunk in chunks)])
         return self._answers(len(chunks), accept)
 
     def _answers(self, count: int, accept: Callable[[list[Any]], None]) -> list[Any]:
@@ -67,7 +69,8 @@ class Conversation(Cutting):
                     wire.receive(channel)
                     raise OutgrownChunk(answer["reason"]) if "outgrown_bytes" in answer else Escape(answer["reason"])
                 try:
-                    found.append(load_results(results[0] if results else take_left(answer["left"]))["outputs"][0])
+                    result = results[0] if results else take_left(answer["left"])
+                    found.append(load_results(result, find_unequal=self.runtime.sent.answer())["outputs"][0])
                     accept(found)
                 except Escape as escape:
                     drop_files(answer["files"]["written"])

@@ -22,6 +22,7 @@ from runsurge_dask.runner.kept import SELECTED, item, kept_rows, selected, settl
 from runsurge_dask.runner.packing import pack_stage
 from runsurge_dask.runner.specs import common_of, range_of, rows_of
 from runsurge_dask.runner.stopping import abandon, await_end
+from runsurge_dask.runner.unequal import Sent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -99,6 +100,7 @@ class Cutting(Head):
             CannotShip: nothing was handed out.
         """
         runtime, facts = self.runtime, consumer.facts
+        runtime.sent = Sent()
         stage, sinks = pack_stage(runtime, self.known_source, self.iterable, operations)
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
@@ -154,6 +156,7 @@ class Cutting(Head):
             sinks.replay(content["journal"])
             written |= commit_files(answer["files"]["written"])
             index += answer["records"]
+            self.runtime.sent.forget(answer["end"])
             self.last, self.reached = self.reached, (answer["end"], index)
             try:
                 yield answer
@@ -191,7 +194,7 @@ class Cutting(Head):
         if written & read or may_be_written or any(path in read for path, _ in OutputFiles.current.paths()):
             raise Escape("it reads a file that an earlier row wrote, or may write")
         try:
-            content = load_results(results[0] if results else take_left(answer["left"]), self._resolve)
+            content = load_results(results[0] if results else take_left(answer["left"]), self._resolve, self.runtime.sent.answer())
         except Exception as error:  # a class of the script's whose objects cannot be made anew
             raise Escape(f"a result cannot be made anew here ({error})") from None
         self._find_selected(content["outputs"], operations[-1].facts)

@@ -10,7 +10,7 @@ import hashlib
 import io
 import types
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner.codec import EnvironmentPickler, is_array_like, is_library_class
 from runsurge_dask.runner.escape import Escape
@@ -18,19 +18,25 @@ from runsurge_dask.runner.plain import ATOMIC, as_pickled, dump_plain
 from runsurge_dask.runner.sharing import FIXED_VALUES, bases_of, has_identity, reachable_mutables
 from runsurge_dask.runner.sinks import SinkSet
 from runsurge_dask.runner.snapshots import Change, Snapshot, holds_any
+from runsurge_dask.runner.unequal import as_identity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runsurge_dask.runner.unequal import Reference, Register
 
 
 class GivenRows:
     """Rows as they were before the chunk."""
 
-    def __init__(self, items: Any, start: int, *, with_identities: bool) -> None:
+    def __init__(self, items: Any, start: int, *, with_identities: bool, may_be_unequal: bool = False) -> None:
         self._items = items
         self._start = start
-        self._snapshot = Snapshot(() if with_identities else items)
+        self._snapshot = Snapshot(() if with_identities else items, may_be_unequal=may_be_unequal)
         if self._snapshot.levels is None or with_identities:
             self._known = known_rows(items, start, with_identities=with_identities)
             self._contents = [] if items is None or type(items) is range else _contents_of(items)
-            self._fingerprint = b"" if self._contents is not None else fingerprint(items)
+            self._fingerprint = b"" if self._contents is not None else fingerprint(items, refer=as_identity)
 
     def known(self, results: Any) -> dict[int, object]:
         """Objects that were in the rows, and that results hold: by id, how the driver finds its own."""
@@ -49,7 +55,7 @@ class GivenRows:
         if not hasattr(self, "_known"):
             return self._snapshot.changes(self._start)
         if self._contents is None:
-            if fingerprint(self._items) != self._fingerprint:
+            if fingerprint(self._items, refer=as_identity) != self._fingerprint:
                 raise Escape("it changes the rows it is given")
             return []
         found: list[Change] = []
@@ -146,22 +152,22 @@ def _is_same(old: Any, new: Any) -> bool:
     return all(a is b for a, b in zip(old, new, strict=True))
 
 
-def fingerprint(value: Any) -> bytes:
+def fingerprint(value: Any, *, refer: Callable[[Any], Reference] | None = None) -> bytes:
     """A digest of a value of the script's; what it raises is what pickling raises."""
-    return hashlib.blake2b(_dumped(value)).digest()
+    return hashlib.blake2b(_dumped(value, refer)).digest()
 
 
-def as_blob(rows: list[Any]) -> bytes | None:
+def as_blob(rows: list[Any], unequal: Register) -> bytes | None:
     """Rows to be read by `load_items` as often as needed; None where they cannot be copied."""
     try:
-        return dump_plain(rows) or as_pickled(_dumped(rows))
+        return dump_plain(rows) or as_pickled(_dumped(rows, unequal.reference))
     except Exception:
         return None
 
 
-def _dumped(value: Any) -> bytes:
+def _dumped(value: Any, refer: Callable[[Any], Reference] | None) -> bytes:
     file = io.BytesIO()
-    EnvironmentPickler(file, sinks=SinkSet(), plain_code={}, user_modules={}, settles_classes=True).dump(value)
+    EnvironmentPickler(file, sinks=SinkSet(), plain_code={}, user_modules={}, settles_classes=True, refer=refer).dump(value)
     return file.getvalue()
 
 

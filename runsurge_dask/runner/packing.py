@@ -19,6 +19,7 @@ from runsurge_dask.runner.sharing import function_values, reachable_mutables
 from runsurge_dask.runner.sinks import SinkSet
 from runsurge_dask.runner.standins import real
 from runsurge_dask.runner.surroundings import surroundings
+from runsurge_dask.runner.unequal import Register, sending
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from runsurge_dask.runner.sources import Source
 
 
-def dump(runtime: Runtime, value: Any, sinks: SinkSet | None = None, stand_ins: Mapping[int, str] | None = None) -> bytes:
+def dump(
+    runtime: Runtime, value: Any, unequal: Register, sinks: SinkSet | None = None, stand_ins: Mapping[int, str] | None = None
+) -> bytes:
     """Pickle a value of the script's for chunks.
 
     Raises:
@@ -43,6 +46,7 @@ def dump(runtime: Runtime, value: Any, sinks: SinkSet | None = None, stand_ins: 
         user_modules=runtime.user_modules,
         stand_ins=stand_ins or {},
         caches_are_seen=runtime.options["caches_are_seen"],
+        refer=unequal.reference,
     )
     try:
         pickler.dump(value)
@@ -53,13 +57,13 @@ def dump(runtime: Runtime, value: Any, sinks: SinkSet | None = None, stand_ins: 
     return file.getvalue()
 
 
-def dump_items(runtime: Runtime, items: Any) -> bytes:
+def dump_items(runtime: Runtime, items: Any, unequal: Register | None = None) -> bytes:
     """Write the rows of one chunk.
 
     Raises:
         CannotShip: they cannot be copied to another process.
     """
-    return dump_plain(items) or as_pickled(dump(runtime, items))
+    return dump_plain(items) or as_pickled(dump(runtime, items, unequal or sending()))
 
 
 READING_FACTOR = 2.0
@@ -86,7 +90,7 @@ def pack_stage(runtime: Runtime, source: Source, iterable: Any, operations: list
     """
     if sys.getprofile() is not None or sys.gettrace() is not None:
         raise CannotShip("the script watches its own calls")
-    sinks = SinkSet()
+    sinks, unequal = SinkSet(), runtime.sent.around
     grown = {key: entry for operation in operations for key, entry in operation.grown.items()}
     parts: list[tuple[SiteFacts, bytes]] = []
     environments: list[Mapping[str, Any]] = []
@@ -97,7 +101,7 @@ def pack_stage(runtime: Runtime, source: Source, iterable: Any, operations: list
             if id(value) in grown and not grown[id(value)][1]:
                 raise CannotShip(f"`{name}` is another name for `{grown[id(value)][0]}`, which grows here")
         data.extend(names.values())
-        parts.append((operation.facts, dump(runtime, operation.starts)))
+        parts.append((operation.facts, dump(runtime, operation.starts, unequal)))
         environments.append(names)
     stand_ins = {key: local for key, (local, is_shared) in grown.items() if is_shared}
     refused = {key: "" for key, (_, is_shared) in grown.items() if not is_shared}
@@ -105,7 +109,7 @@ def pack_stage(runtime: Runtime, source: Source, iterable: Any, operations: list
         stand_ins.setdefault(id(source.items), HIDDEN)
     named = {key for key, (local, is_shared) in grown.items() if is_shared and not local.startswith("__rs_")}
     _refuse_other_ways(data, set(grown), named)
-    environment = dump(runtime, environments, sinks, {**stand_ins, **refused})
+    environment = dump(runtime, environments, unequal, sinks, {**stand_ins, **refused})
     compares = any(operation.facts.compares_identity for operation in operations)
     shares = _have_common_objects(source, iterable, data, set(grown), with_identities=compares)
     if shares and operations[-1].facts.given:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ATOMIC = frozenset({int, float, str, bytes, bool, complex, type(None), type(Ellipsis), range})
 PLAIN_KINDS = frozenset({list, tuple, dict})
+_UNEQUAL_KINDS = frozenset({float, complex})
 _DEEPEST = 20
 _MARSHALLED, _PICKLED = b"M", b"P"
 
@@ -26,9 +27,9 @@ def _is_plain(values: Iterable[Any], known: Mapping[int, object], depth: int = _
     values = list(values)
     every = set(map(type, values))
     kinds = every - ATOMIC
-    if float in every:
-        floats = [value for value in values if type(value) is float]
-        if any(map(operator.ne, floats, floats)):  # not-a-numbers have identities
+    for kind in every & _UNEQUAL_KINDS:
+        numbers = [value for value in values if type(value) is kind]
+        if any(map(operator.ne, numbers, numbers)):  # not-a-numbers have identities
             return False
     if not kinds:
         return True

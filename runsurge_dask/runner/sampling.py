@@ -22,6 +22,7 @@ from runsurge_dask.runner.given import as_blob, fingerprint
 from runsurge_dask.runner.plain import ATOMIC
 from runsurge_dask.runner.reductions import REDUCTIONS
 from runsurge_dask.runner.selecting import select
+from runsurge_dask.runner.unequal import answering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -48,17 +49,18 @@ def check_on_sample(records: Iterable[Any], facts: Sequence[SiteFacts], run: Cal
         Escape: they differ.
     """
     rows = list(records)
-    blob = as_blob(rows)
+    unequal = answering()
+    blob = as_blob(rows, unequal)
     if len(rows) < LEAST_ROWS or blob is None:
         return
     begun = time.perf_counter()
-    run(0, load_items(blob)[:LEAST_ROWS])
+    run(0, load_items(blob, unequal)[:LEAST_ROWS])
     if time.perf_counter() - begun > DEAR_SECONDS:
         return
-    whole, again = (_joined(facts, [run(0, load_items(blob))]) for _ in range(2))
+    whole, again = (_joined(facts, [run(0, load_items(blob, unequal))]) for _ in range(2))
     if not is_equal(whole, again):
         return
-    pieces = [run(start, load_items(blob)[start:end]) for start, end in itertools.pairwise(cuts_of(len(rows)))]
+    pieces = [run(start, load_items(blob, unequal)[start:end]) for start, end in itertools.pairwise(cuts_of(len(rows)))]
     if not is_equal(whole, _joined(facts, pieces)):
         raise Escape(DISAGREES)
 

@@ -17,7 +17,7 @@ from runsurge_dask.runner.plain import ATOMIC
 from runsurge_dask.runner.standins import real
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _FROZEN = frozenset({
     types.MappingProxyType, types.GetSetDescriptorType, types.MemberDescriptorType, types.MethodDescriptorType,
@@ -50,7 +50,7 @@ def reachable_mutables(  # noqa: C901 - one walk, with the kinds of objects it m
         obj = real((called if is_called else waiting).pop())
         kind = type(obj)
         if kind in ATOMIC or id(obj) in seen or obj is skipped:
-            if (kind is float and obj != obj) or (with_identities and has_identity(obj)):  # noqa: PLR0124 - not-a-numbers are told by identity
+            if (kind in {float, complex} and obj != obj) or (with_identities and has_identity(obj)):  # noqa: PLR0124 - not-a-numbers are told by identity
                 found.add(id(obj))
             continue
         if (kind is list or kind is tuple) and set(map(type, obj)) <= ATOMIC and not with_identities:
@@ -117,10 +117,23 @@ _NAMES_OF_CLASSES = frozenset({"__module__", "__qualname__", "__doc__", "__slotn
 def function_values(function: types.FunctionType) -> list[object]:
     """What a function can reach: defaults, closure, and the globals that its code spells."""
     spelled: set[str] = set()
-    codes = [function.__code__]
-    while codes:
-        code = codes.pop()
+    for code in _codes_in(function.__code__):
         spelled.update(code.co_names)
-        codes.extend(constant for constant in code.co_consts if isinstance(constant, types.CodeType))
     values: list[object] = [function.__globals__[name] for name in spelled if name in function.__globals__]
-    return [*values, function.__closure__, function.__defaults__, function.__kwdefaults__, *vars(function).values()]
+    constants = unequal_constants(function.__code__)
+    return [*values, *constants, function.__closure__, function.__defaults__, function.__kwdefaults__, *vars(function).values()]
+
+
+def unequal_constants(code: types.CodeType) -> list[object]:
+    """Not-a-numbers that stand in code, such as that of `1e999 - 1e999`: each process has its own."""
+    constants = [constant for inner in _codes_in(code) for constant in inner.co_consts]
+    while any(isinstance(constant, tuple | frozenset) for constant in constants):
+        constants = [each for value in constants for each in (value if isinstance(value, tuple | frozenset) else (value,))]
+    return [constant for constant in constants if type(constant) in {float, complex} and constant != constant]  # noqa: PLR0124
+
+
+def _codes_in(code: types.CodeType) -> Iterator[types.CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _codes_in(constant)

@@ -37,6 +37,7 @@ from runsurge_dask.runner.loops import Loop
 from runsurge_dask.runner.reductions import extreme
 from runsurge_dask.runner.sources import Source, add_describer
 from runsurge_dask.runner.standins import is_stand_in, real
+from runsurge_dask.runner.unequal import Sent
 
 if TYPE_CHECKING:
     import socket
@@ -74,6 +75,8 @@ class Runtime:
         """Frames of generators whose consumer can take over their loop, and the loop once it is reached."""
         self.arrays: Room | None = None
         """Arrays that are expressions still, where the script may have some."""
+        self.sent = Sent()
+        """What chunks of the stage under way know by numbers."""
         self.sampled: set[int] = set()
         """Sites whose proof has been held against rows."""
         self._turns: dict[int, int] = {}

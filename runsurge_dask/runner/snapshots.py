@@ -29,12 +29,21 @@ _KNOWN_KINDS = ATOMIC | PLAIN_KINDS
 class Snapshot:
     """What plain rows were at one moment; `content` is None for rows that are not plain."""
 
-    def __init__(self, rows: Any) -> None:
+    def __init__(self, rows: Any, *, may_be_unequal: bool = False) -> None:
         self.rows = rows
+        self.may_be_unequal = may_be_unequal
         self.content = _content(rows) if type(rows) in {list, tuple} else None
         self.levels = _levels(rows) if self.content is not None else None
         if self.levels is None:
             self.content = None
+        self.unequal = self._unequal()
+
+    def _unequal(self) -> list[Any]:
+        """The not-a-numbers in the rows, in order: one is not the other."""
+        if not self.may_be_unequal or self.levels is None:
+            return []
+        within = (each for level in self.levels for value in level for each in (value.values() if type(value) is dict else value))
+        return [each for each in itertools.chain(self.rows, within) if type(each) in {float, complex} and each != each]  # noqa: PLR0124
 
     def changes(self, start: int) -> list[Change]:
         """What was changed since; the first row stands at `start`.
@@ -44,6 +53,8 @@ class Snapshot:
         """
         assert self.levels is not None
         now = _levels(self.rows)
+        if self.unequal and list(map(id, self._unequal())) != list(map(id, self.unequal)):
+            raise Escape("it changes not-a-numbers in the rows it is given")
         if now is not None and _content(self.rows) == self.content and _are_same(now, self.levels):
             return []
         if self.holds_twice():

@@ -65,7 +65,7 @@ def rows_of(runtime: Runtime, source: Source, start: int, end: int) -> tuple[wir
     """
     found = kept_rows(source.items)
     if found is None:
-        return {}, dump_items(runtime, source.items[start:end])
+        return {}, dump_items(runtime, source.items[start:end], runtime.sent.rows(end))
     places: list[Any] = []
     sent: list[list[Any]] = []
     for holder, first, last in found.pieces(start, end):
@@ -77,4 +77,4 @@ def rows_of(runtime: Runtime, source: Source, start: int, end: int) -> tuple[wir
         else:
             places.append(None)
             sent.append((rows or [])[first:last])
-    return {"kept": places}, dump_items(runtime, sent)
+    return {"kept": places}, dump_items(runtime, sent, runtime.sent.rows(end))
