@@ -23,6 +23,7 @@ bench: setup
 
 soak: setup
 	$(BIN)/python -m tests.soak
+	$(BIN)/python -m tests.soak --strained --programs 2000
 
 mutants: setup
 	$(BIN)/python -m tests.mutants

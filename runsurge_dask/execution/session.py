@@ -30,7 +30,7 @@ from runsurge_dask.runner import wire
 from runsurge_dask.runner.outgrown import OUTGROWN_SIGNAL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from runsurge_dask.ir.program import Program
     from runsurge_dask.runner.host import Child, RunnerHost
@@ -87,6 +87,7 @@ class Session:
     """The latest reason why a site was not cut at run time."""
     _last_words: wire.Header = field(default_factory=dict)
     """The driver ended while a stage was under way."""
+    make_watch: Callable[..., MemoryWatch] = MemoryWatch
     watch: MemoryWatch | None = None
     outgrown_bytes: int = 0
     """What all processes held when the script was stopped for it."""
@@ -112,7 +113,8 @@ class Session:
     def _run(self) -> int:
         driver = self.host.start_child("driver")
         pids = functools.partial(own_pids, self.host.pid, driver)
-        self.watch = MemoryWatch(self.options.memory_bytes, self.options.workers, pids, functools.partial(self._stop, driver))
+        self.watch = self.make_watch(self.options.memory_bytes, self.options.workers, pids, functools.partial(self._stop, driver))
+        self.watch.slots = self.cluster.slots if self.cluster is not None else ()
         self._require_room(driver)
         wire.send(driver.channel, self._header(), [self._payload()])
         previous = self._forward_interrupts(driver)
@@ -177,8 +179,9 @@ class Session:
         options = {
             "chunks": self.options.chunks, "exact": self.exact, "worth_seconds": self.options.worth_seconds,
             "workers": self.options.workers, "scratch": self._scratch, "memory_bytes": self.options.memory_bytes,
-            "sees_decimals": self.program.is_seeing_decimals, "is_patching": self.program.is_patching,
-            "seeded": self.program.is_seeding, "caches_are_seen": self.program.is_looking_into_caches
+            "piece_bytes": self.options.piece_bytes, "sees_decimals": self.program.is_seeing_decimals,
+            "is_patching": self.program.is_patching, "seeded": self.program.is_seeding,
+            "caches_are_seen": self.program.is_looking_into_caches
         }
         return {
             "path": path, "script": self.program.file, "argv": list(self.argv), "cwd": self.cwd, "stdout": self.stdout,

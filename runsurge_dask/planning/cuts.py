@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner import records
+from runsurge_dask.runner.plain import PIECE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +46,8 @@ class CutOptions:
     worth_seconds: float
     memory_bytes: int = 0
     """All that the processes of the run may hold together; 0: as much as there is."""
+    piece_bytes: int = PIECE_BYTES
+    """Rows of lists that stay in files are read so many bytes at a time."""
 
     def __post_init__(self) -> None:
         if self.workers < 1 or self.chunks < 0 or self.memory_bytes < 0:

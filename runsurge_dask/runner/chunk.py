@@ -87,6 +87,7 @@ class Stage:
         self.shares: bool = outer["shares"]
         self.scratch: str = outer["scratch"]
         self.least_kept: int = outer["least_kept"]
+        self.piece_bytes: int = outer["piece_bytes"]
         self._environment: bytes = outer["environment"]
         self._operations: list[tuple[SiteFacts, bytes]] = pickle.loads(outer["operations"])  # noqa: S301 - our own client made it
         enter_surroundings(self.surroundings)
@@ -288,7 +289,8 @@ def _run(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire
     known |= dict.fromkeys(cached)
     known |= rows.known([outputs, changed])
     if stage.may_leave_rows:
-        leave_rows(outputs, known, facts=stage.blocks[-1].facts, folder=stage.scratch, least_bytes=stage.least_kept)
+        facts, sizes = stage.blocks[-1].facts, {"least_bytes": stage.least_kept, "piece_bytes": stage.piece_bytes}
+        leave_rows(outputs, known, facts=facts, folder=stage.scratch, **sizes)
     found = {"outputs": outputs, "journal": journal, "changed": changed}
     result = dump_results(found, known, unequal, with_identities=stage.with_identities)
     return _sealed(stage, {"status": "ok", "records": counter.count, "files": shadows.take()}, result)

@@ -30,7 +30,9 @@ def _rows_of_page(place: list[Any], lists: Iterator[Any]) -> list[Any]:
     return rows if first == 0 and last == len(rows) else rows[first:last]
 
 
-def leave_rows(outputs: list[Any], known: Mapping[int, object], *, facts: SiteFacts, folder: str, least_bytes: int) -> None:
+def leave_rows(
+    outputs: list[Any], known: Mapping[int, object], *, facts: SiteFacts, folder: str, least_bytes: int, piece_bytes: int
+) -> None:
     """Write rows of lists that nobody else reaches to files; `outputs` then says where they are.
 
     `facts` are those of the last block of the stage, whose outputs come last.
@@ -44,7 +46,7 @@ def leave_rows(outputs: list[Any], known: Mapping[int, object], *, facts: SiteFa
         if positions:
             holder[n] = SELECTED, positions
             continue
-        pieces = in_pieces(rows, {} if cannot_change(rows) else known) if rows else None
+        pieces = in_pieces(rows, {} if cannot_change(rows) else known, piece_bytes) if rows else None
         if pieces is None or sum(len(blob) for blob, _ in pieces) < least_bytes:
             continue
         holder[n] = ()

@@ -122,6 +122,7 @@ def pack_stage(runtime: Runtime, source: Source, iterable: Any, operations: list
         "is_divided": bool(operations[-1].facts.given),
         "scratch": runtime.options["scratch"],
         "least_kept": 0 if runtime.options["chunks"] else LEAST_BYTES,
+        "piece_bytes": runtime.options["piece_bytes"],
         "operations": pickle.dumps(parts),
         "environment": environment,
     }

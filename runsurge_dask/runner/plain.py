@@ -52,15 +52,19 @@ def dump_plain(value: object, known: Mapping[int, object] = types.MappingProxyTy
         return None
 
 
-def in_pieces(rows: list[Any], known: Mapping[int, object]) -> list[tuple[bytes, int]] | None:
-    """Rows written as by `dump_plain`, so many in each of several blobs of about `PIECE_BYTES`; None where they cannot be.
+PIECE_BYTES = 1 << 18
+"""Whoever reads one row of a blob has all of it in memory."""
+
+
+def in_pieces(rows: list[Any], known: Mapping[int, object], piece_bytes: int = PIECE_BYTES) -> list[tuple[bytes, int]] | None:
+    """Rows written as by `dump_plain`, so many in each of several blobs of about so many bytes; None where they cannot be.
 
     Rows that share a list or a dictionary with each other stay in one blob.
     """
     first = dump_plain(rows[:FIRST_ROWS], known)
     if first is None:
         return None
-    step = max(FIRST_ROWS, int(PIECE_BYTES * FIRST_ROWS / len(first)))
+    step = max(1, int(piece_bytes * min(len(rows), FIRST_ROWS) / len(first)))
     if len(rows) <= step or not _are_distinct(rows):
         blob = first if len(rows) <= FIRST_ROWS else dump_plain(rows, known)
         return None if blob is None else [(blob, len(rows))]
@@ -74,8 +78,6 @@ def in_pieces(rows: list[Any], known: Mapping[int, object]) -> list[tuple[bytes,
     return pieces
 
 
-PIECE_BYTES = 1 << 18
-"""Whoever reads one row of a blob has all of it in memory."""
 FIRST_ROWS = 64
 
 

@@ -17,6 +17,7 @@ from runsurge_dask.execution.cluster import EmbeddedCluster
 from runsurge_dask.execution.session import Session
 from runsurge_dask.planning.cuts import CutOptions
 from runsurge_dask.runner.host import ChildProcessHost
+from tests.differential.strain import Strain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,8 +61,15 @@ class Bench:
         )
         return Answer(done.returncode, done.stdout, done.stderr, _files(folder))
 
-    def run_planned(self, folder: Path, *, chunks: int, script: str = "script.py", exact: bool = False) -> tuple[Answer, list[StageReport]]:
-        """The same through the compiler, cut into so many chunks whatever the gain."""
+    def run_planned(
+        self, folder: Path, *, chunks: int, script: str = "script.py", exact: bool = False, strain: Strain | None = None
+    ) -> tuple[Answer, list[StageReport]]:
+        """The same through the compiler, cut into so many chunks whatever the gain.
+
+        Raises:
+            MemoryLimitError: the strain leaves too little.
+        """
+        strain = strain or Strain()
         outside = folder.parent / f"{folder.name}-streams"
         outside.mkdir(exist_ok=True)
         with contextlib.chdir(folder):  # the name of a script is as relative as on a command line
@@ -69,7 +77,14 @@ class Bench:
             session = Session(
                 program=program,
                 host=self.host,
-                options=CutOptions(workers=self.workers, chunks=chunks, worth_seconds=0),
+                options=CutOptions(
+                    workers=self.workers,
+                    chunks=chunks,
+                    worth_seconds=0,
+                    memory_bytes=strain.limit_bytes(self.host.pid, self.cluster.slots),
+                    piece_bytes=strain.piece_bytes,
+                ),
+                make_watch=strain.make_watch,
                 exact=exact,
                 stdout=str(outside / "stdout"),
                 stderr=str(outside / "stderr"),

@@ -17,6 +17,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from runsurge_dask.errors import MemoryLimitError
 from tests.differential import plain_server
 from tests.differential.compare import Answer, Bench, differences
 from tests.differential.minimise import minimise
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from runsurge_contracts.run import StageReport
     from tests.differential.programs import RandomProgram
+    from tests.differential.strain import Strain
 
 WARM = ("runsurge_dask.runner.driver", "runsurge_dask.runner.chunk", *MODULES, "dataclasses")
 """Imported before the first fork: a driver and its chunk children then start in 4 ms instead of 50."""
@@ -46,6 +48,8 @@ class Trial:
     last_words: bytes = b""
     """The last line of its standard error."""
     stages: tuple[StageReport, ...] = ()
+    is_stopped: bool = False
+    """It needed more than the strain left."""
 
     @property
     def kind(self) -> tuple[object, ...]:
@@ -110,7 +114,7 @@ class Trials:
         self.plain.close()
         self.bench.close()
 
-    def run(self, program: RandomProgram) -> Trial:
+    def run(self, program: RandomProgram, strain: Strain | None = None) -> Trial:
         """Both runs of one program, compared."""
         self.count += 1
         home = self.scratch / str(self.count)
@@ -121,9 +125,11 @@ class Trials:
         try:
             self.plain.begin(plain_folder, streams)
             try:
-                planned, stages = self._run_planned(planned_folder, program.chunks)
+                planned, stages = self._run_planned(planned_folder, program.chunks, strain)
             finally:
                 plain = self.plain.finish(plain_folder, streams)
+        except MemoryLimitError:
+            return Trial(differences=(), is_split=False, status=0, is_stopped=True)
         except Exception as error:  # noqa: BLE001 - the compiler itself failed on a valid program: as wrong as a wrong answer
             return Trial(differences=(f"the planned run raised {type(error).__name__}: {error}",), is_split=False, status=0)
         else:
@@ -138,14 +144,14 @@ class Trials:
         finally:
             shutil.rmtree(home)
 
-    def _run_planned(self, folder: Path, chunks: int) -> tuple[Answer, list[StageReport]]:
+    def _run_planned(self, folder: Path, chunks: int, strain: Strain | None) -> tuple[Answer, list[StageReport]]:
         def stop(*_: Any) -> None:
             raise Overdue(f"no answer in {TIME_LIMIT_SECONDS} s")
 
         previous = signal.signal(signal.SIGALRM, stop)
         signal.alarm(TIME_LIMIT_SECONDS)
         try:
-            return self.bench.run_planned(folder, chunks=chunks)
+            return self.bench.run_planned(folder, chunks=chunks, strain=strain)
         except Overdue:
             self._renew()
             raise
@@ -158,9 +164,9 @@ class Trials:
         self.bench.close()
         self.bench = Bench(warm=WARM)
 
-    def shrink(self, program: RandomProgram, trial: Trial) -> RandomProgram:
+    def shrink(self, program: RandomProgram, trial: Trial, strain: Strain | None = None) -> RandomProgram:
         """The smallest program that can be found which is wrong in the same way."""
-        return minimise(program, lambda smaller: self.run(smaller).kind == trial.kind)
+        return minimise(program, lambda smaller: self.run(smaller, strain).kind == trial.kind)
 
     def differs_from_interpreter(self, program: RandomProgram) -> list[str]:
         """How the fork's answer differs from that of a real `python script.py`; empty where it does not."""

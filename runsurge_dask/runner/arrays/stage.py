@@ -17,7 +17,7 @@ from runsurge_dask.runner.arrays.listening import listening
 from runsurge_dask.runner.arrays.nodes import Step, demands_of, flatten
 from runsurge_dask.runner.arrays.sums import joined, leaves_of, tree_of
 from runsurge_dask.runner.arrays.work import CODE, answer_chunk
-from runsurge_dask.runner.conversation import Conversation
+from runsurge_dask.runner.conversation import Conversation, OutgrownChunk
 from runsurge_dask.runner.escape import CannotShip, Escape
 
 if TYPE_CHECKING:
@@ -107,11 +107,10 @@ def ask(room: Room, step: Step, how: tuple[Any, ...], into: tuple[str, int] | No
     job = {"entries": entries, "roots": roots, "how": how, "block": block, "width": math.prod(step.meta.shape[1:]), "errors": np.geterr()}
     job["into"] = None if into is None else (*into, bytes_of(step) // step.rows.length, step.meta.dtype)
     tree = tree_of(0, step.rows.length * job["width"], len(proposal.get("cuts", (0, 1))) - 1) if how == ("tree",) else None
-    chunks = _chunks(room, job, steps, tree, proposal.get("cuts", [0, step.rows.length]))
     if "cuts" in proposal:
-        given = _in_chunks(room, facts, job, chunks, sorted({each.line for each in steps if each.line} | {facts.line}))
+        given = _in_chunks(room, facts, job, steps, tree, proposal["cuts"])
     else:
-        given = _here(job, chunks)
+        given = _here(job, _chunks(room, job, steps, tree, [0, step.rows.length]))
     if given is None:
         room.settle()
         return None
@@ -128,16 +127,31 @@ def _chunks(room: Room, job: dict[str, Any], steps: list[Step], tree: Any, cuts:
     return [{**_chunk(job, held, a // width, -(-(a + n) // width)), "span": (a, n)} for a, n in leaves_of(tree)]
 
 
-def _in_chunks(room: Room, facts: SiteFacts, job: dict[str, Any], chunks: list[dict[str, Any]], lines: list[int]) -> list[Any] | None:
+def _in_chunks(room: Room, facts: SiteFacts, job: dict[str, Any], steps: list[Step], tree: Any, cuts: list[int]) -> list[Any] | None:
+    lines = sorted({each.line for each in steps if each.line} | {facts.line})
+    reason = "one of its chunks needs more memory than there is"
     room.runtime.busy = True
     try:
-        answers = Conversation(room.runtime, facts).run(_CODE, pickle.dumps(job, 5), chunks, lines, lambda _: None)
+        for _ in range(MOST_HALVINGS):
+            chunks = _chunks(room, job, steps, tree, cuts)
+            try:
+                answers = Conversation(room.runtime, facts).run(_CODE, pickle.dumps(job, 5), chunks, lines, lambda _: None)
+            except OutgrownChunk:
+                if tree is not None:  # its sums are cut where NumPy's own are
+                    break
+                cuts = [*(place for a, b in pairwise(cuts) for place in (a, (a + b) // 2)), cuts[-1]]
+            else:
+                return [part for answer in answers for part in answer["given"]]
     except (CannotShip, Escape) as refusal:
-        room.runtime.tell({"op": "decline", "site": facts.site, "reason": refusal.reason})
-        return None
+        reason = refusal.reason
     finally:
         room.runtime.busy = False
-    return [part for answer in answers for part in answer["given"]]
+    room.runtime.tell({"op": "decline", "site": facts.site, "reason": reason})
+    return None
+
+
+MOST_HALVINGS = 8
+"""A chunk that was cut so often and still is too large is no question of its size."""
 
 
 def _here(job: dict[str, Any], chunks: list[dict[str, Any]]) -> list[Any] | None:
