@@ -9,14 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runsurge_contracts.run import Decision, Outcome
-from runsurge_dask.analysis.blocks import dependency_graph
 from runsurge_dask.analysis.build import build_program, read_source
-from runsurge_dask.estimation.estimate import estimate
 from runsurge_dask.execution.session import Progress, Session, Silent
 from runsurge_dask.planning.cuts import CutOptions
-from runsurge_dask.planning.kinds import block_kinds
-from runsurge_dask.planning.levels import PlanOptions, make_plan
-from runsurge_dask.planning.planned import PlannedScript
 from runsurge_dask.runner.host import ChildProcessHost
 from runsurge_dask.runner.resident import available_bytes
 
@@ -25,6 +20,7 @@ if TYPE_CHECKING:
 
     from runsurge_contracts.plan import Node
     from runsurge_dask.ir.program import Program
+    from runsurge_dask.planning.planned import PlannedScript
 
 WARM_MODULES = ("numpy", "pandas", "pyarrow")
 """Imported once in the runner where the script imports them; the rest is imported when the script does."""
@@ -103,6 +99,12 @@ def plan_script(path: str, argv: Sequence[str], request: PlanRequest, progress: 
         ScriptError: the script cannot be read or parsed.
         EstimateError: nothing can be said of a block.
     """
+    from runsurge_dask.analysis.blocks import dependency_graph
+    from runsurge_dask.estimation.estimate import estimate
+    from runsurge_dask.planning.kinds import block_kinds
+    from runsurge_dask.planning.levels import PlanOptions, make_plan  # loads networkx, which a run does without
+    from runsurge_dask.planning.planned import PlannedScript
+
     program = build_program(read_source(path), path)
     host = None if request.is_static else start_host(program)
     try:
