@@ -9,6 +9,6 @@ if __name__ == "__main__":
     if not sys.flags.safe_path and sys.path and sys.path[0] == os.getcwd():
         del sys.path[0]  # `-m` puts the current folder first: a `queue.py` of the user's would become ours
 
-    from runsurge_dask.cli import main
+    from runsurge_dask.start import main
 
     main()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+INTERRUPTED = 130
+"""The exit status of what Ctrl-C ended, as shells give it."""
+
 
 class RunSurgeError(Exception):
     """Something the user can mend."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from runsurge_contracts.plan import Node
     from runsurge_dask.ir.program import Program
     from runsurge_dask.planning.planned import PlannedScript
+    from runsurge_dask.runner.early import EarlyRunner
 
 WARM_MODULES = ("numpy", "pandas", "pyarrow")
 """Imported once in the runner where the script imports them; the rest is imported when the script does."""
@@ -45,8 +46,11 @@ class RunOptions:
     worth_seconds: float = WORTH_SECONDS
 
 
-def run_script(path: str, argv: Sequence[str] = (), options: RunOptions | None = None, progress: Progress | None = None) -> Outcome:
-    """Run a script in parallel, leaving exactly what the sequential run leaves.
+def run_script(
+    path: str, argv: Sequence[str] = (), options: RunOptions | None = None, progress: Progress | None = None,
+    runner: EarlyRunner | None = None
+) -> Outcome:
+    """Run a script in parallel, leaving exactly what the sequential run leaves; on a `runner` that is there already, if one is.
 
     Raises:
         ScriptError: the script cannot be read or parsed.
@@ -55,7 +59,7 @@ def run_script(path: str, argv: Sequence[str] = (), options: RunOptions | None =
     options = options or RunOptions()
     begun = time.perf_counter()
     program = build_program(read_source(path), path)
-    host = start_host(program)
+    host = start_host(program, runner)
     try:
         cut_options = CutOptions(
             workers=options.workers or len(os.sched_getaffinity(0)),
@@ -121,12 +125,15 @@ def plan_script(path: str, argv: Sequence[str], request: PlanRequest, progress: 
     return PlannedScript(program=program, kinds=kinds, estimates=estimates, plan=plan)
 
 
-def start_host(program: Program) -> ChildProcessHost:
+def start_host(program: Program, runner: EarlyRunner | None = None) -> ChildProcessHost:
     """The runner on this machine, with what the script imports loaded."""
+    warm = [name for name in WARM_MODULES if name in program.imports]
+    if runner is not None:
+        return ChildProcessHost.of_early(runner, warm)
     environment = dict(os.environ)
     seed = environment.get("PYTHONHASHSEED") or "random"
     hash_seed = seed if seed != "random" else str(secrets.randbelow(2**32 - 1) + 1)
-    return ChildProcessHost(warm=[name for name in WARM_MODULES if name in program.imports], environment=environment, hash_seed=hash_seed)
+    return ChildProcessHost.start(warm=warm, environment=environment, hash_seed=hash_seed)
 
 
 def decide(program: Program, notes: dict[int, str]) -> tuple[Decision, ...]:

@@ -23,7 +23,8 @@ from typer.testing import CliRunner
 from runsurge_contracts.run import Decision, Outcome, StageReport
 from runsurge_dask import __version__
 from runsurge_dask.analysis.build import build_program
-from runsurge_dask.cli import StageBar, Tally, app, on_last_line, release_last_line, render_bar, reserve_last_line
+from runsurge_dask.bars import StageBar, Tally, on_last_line, release_last_line, render_bar, reserve_last_line
+from runsurge_dask.cli import app
 from runsurge_dask.report import MOST_REASONS, plan_as_json, plan_rows, render_outcome, render_plan, shorten
 from tests.screen import COLUMNS, ROWS, Screen
 

@@ -16,15 +16,12 @@ import threading
 from typing import TYPE_CHECKING, Protocol
 
 from runsurge_dask.runner import wire
-from runsurge_dask.runner.server import HIDDEN_SETTINGS
+from runsurge_dask.runner.server import ONE_THREAD, QUIET_ALLOCATOR, hide_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-"""A library that starts its thread pool at import would leave the runner unable to fork safely."""
-QUIET_ALLOCATOR = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
-"""Arrow's allocator starts a thread of its own at import unless told not to."""
+    from runsurge_dask.runner.early import EarlyRunner
 
 
 class Child:
@@ -71,33 +68,42 @@ class RunnerHost(Protocol):
 
 
 class ChildProcessHost:
-    """A runner as a plain child process of this one.
+    """A runner as a plain child process of this one."""
 
-    `warm` names the modules to import before the first fork; `environment` is what user code is to see.
-    """
+    @classmethod
+    def start(cls, *, warm: Sequence[str], environment: Mapping[str, str], hash_seed: str) -> ChildProcessHost:
+        """Start a new interpreter.
 
-    def __init__(self, *, warm: Sequence[str], environment: Mapping[str, str], hash_seed: str) -> None:
+        `warm` names the modules to import before the first fork; `environment` is what user code is to see.
+        """
         ours, theirs = socket.socketpair()
-        hidden = {**ONE_THREAD, **QUIET_ALLOCATOR, "PYTHONHASHSEED": hash_seed}
-        settings = json.dumps({name: environment.get(name) for name in hidden})
+        hidden = hide_settings(environment, {**ONE_THREAD, **QUIET_ALLOCATOR, "PYTHONHASHSEED": hash_seed})
         with theirs:
-            self.process = subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "runsurge_dask.runner", str(theirs.fileno()), ",".join(warm)],
                 pass_fds=[theirs.fileno()],
-                env={**environment, **hidden, HIDDEN_SETTINGS: settings},
+                env={**environment, **hidden},
             )
-        self.control = ours
+        return cls(ours, process.pid, process.wait)
+
+    @classmethod
+    def of_early(cls, runner: EarlyRunner, warm: Sequence[str]) -> ChildProcessHost:
+        """A host of a runner that was forked before anything was known of the script."""
+        if warm:
+            runner.control.sendall(json.dumps({"op": "warm", "modules": list(warm)}).encode() + b"\n")
+        return cls(runner.control, runner.pid, runner.wait)
+
+    def __init__(self, control: socket.socket, pid: int, wait: Callable[[], object]) -> None:
+        self.control = control
+        self.pid = pid
+        """The runner's."""
+        self._wait = wait
         self._sending = threading.Lock()
         self._changed = threading.Condition()
         self._children: dict[int, Child] = {}
         self._next_id = 0
         self._listener = threading.Thread(target=self._listen, name="runner-events", daemon=True)
         self._listener.start()
-
-    @property
-    def pid(self) -> int:
-        """The runner's."""
-        return self.process.pid
 
     def start_child(self, role: str) -> Child:
         """Fork a child; returns at once, its pid becomes known a few milliseconds later."""
@@ -129,7 +135,7 @@ class ChildProcessHost:
         """Close the control socket: the runner ends its children, then itself."""
         with contextlib.suppress(OSError):
             self.control.shutdown(socket.SHUT_WR)
-        self.process.wait()
+        self._wait()
         self._listener.join()
         self.control.close()
         for child in self._children.values():

@@ -1,5 +1,6 @@
 """The runner proper: it imports what the script will need once, then forks a child for each request.
 
+    {"op": "warm", "modules": ["numpy"]}                     imports them; children then find them there
     {"op": "fork", "role": "chunk", "id": 3} + one socket   ->  {"event": "forked", "id": 3, "pid": 812}
     the child ends                                          ->  {"event": "exit", "id": 3, "status": 0}
     {"op": "signal", "id": 3, "number": 9}                  ->  the child gets the signal; its exit, if it ends, is reported
@@ -20,10 +21,17 @@ import selectors
 import signal
 import socket
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from runsurge_dask.runner import wire
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""A library that starts its thread pool at import would leave the runner unable to fork safely."""
+QUIET_ALLOCATOR = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
+"""Arrow's allocator starts a thread of its own at import unless told not to."""
 PR_SET_PDEATHSIG = 1
 _HEADER_BYTES = 1 << 16
 HIDDEN_SETTINGS = "RUNSURGE_RUNNER_SETTINGS"
@@ -34,17 +42,27 @@ def serve(control_fd: int, warm: list[str]) -> None:
     """Serve fork requests until the control socket closes."""
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in warm:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
+    load_modules([*OWN_MODULES, *warm])
     control = socket.socket(fileno=control_fd)
     wakeup_read, wakeup_write = os.pipe()
     os.set_blocking(wakeup_write, False)
     signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    gc.collect()
-    gc.freeze()
     _Runner(control, wakeup_read).loop()
+
+
+OWN_MODULES = ("runsurge_dask.runner.driver", "runsurge_dask.runner.chunk")
+"""What children run: imported once for all of them."""
+
+
+def load_modules(names: Sequence[str]) -> None:
+    """Import what children are to find there, and let no collection touch it: its pages stay shared."""
+    gc.disable()
+    for name in names:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    gc.freeze()
+    gc.enable()
 
 
 class _Runner:
@@ -79,7 +97,9 @@ class _Runner:
         waiting = list(fds)
         for line in message.splitlines():
             request = json.loads(line)
-            if request["op"] == "fork":
+            if request["op"] == "warm":
+                load_modules(request["modules"])
+            elif request["op"] == "fork":
                 self.fork(request["role"], request["id"], waiting.pop(0))
             elif request["op"] == "signal" and request["id"] in self.pids:
                 os.kill(self.pids[request["id"]], request["number"])
@@ -146,6 +166,11 @@ def die_with_parent() -> None:
     """Ask Linux to end this process when the one that started it ends; elsewhere a closed socket has to do."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def hide_settings(environment: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
+    """Variables to set for a runner alone, among them one that says what its children get back."""
+    return {**settings, HIDDEN_SETTINGS: json.dumps({name: environment.get(name) for name in settings})}
 
 
 def restore_environment() -> None:

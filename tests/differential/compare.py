@@ -44,7 +44,7 @@ class Bench:
 
     def __init__(self, workers: int = 2, warm: Sequence[str] = ("numpy", "pandas", "pyarrow")) -> None:
         self.environment = {**os.environ, "PYTHONHASHSEED": HASH_SEED, "MPLBACKEND": "Agg"}
-        self.host = ChildProcessHost(warm=warm, environment=self.environment, hash_seed=HASH_SEED)
+        self.host = ChildProcessHost.start(warm=warm, environment=self.environment, hash_seed=HASH_SEED)
         self.cluster = EmbeddedCluster(self.host, workers)
         self.workers = workers
         self.notes: dict[int, str] = {}

@@ -1,0 +1,57 @@
+"""A runner that the command line forks from itself, before it has imported anything that a runner must not have.
+
+    runsurge run script.py      forks: this runner imports what children need     while we read and analyse the script
+
+That saves the start of a second interpreter, and the imports of both go on at the same time. A process that has threads, or
+has loaded Dask, cannot do so: it starts its runner anew (`host.ChildProcessHost.start`).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import types
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlyRunner:
+    """Its process, and the socket to it."""
+
+    pid: int
+    control: socket.socket
+
+    def wait(self) -> None:
+        """Wait for its end, once its socket is closed."""
+        os.waitpid(self.pid, 0)
+
+
+def fork_runner() -> EarlyRunner:
+    """Fork a runner; only for a process of one thread that has imported next to nothing."""
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        _become_runner(ours, theirs)
+    theirs.close()
+    return EarlyRunner(pid=pid, control=ours)
+
+
+def _become_runner(ours: socket.socket, control: socket.socket) -> None:
+    status = 70
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        ours.close()
+        sys.modules["__main__"] = types.ModuleType("__main__")  # the command line's own is nothing that a script should find
+        from runsurge_dask.runner.server import ONE_THREAD, QUIET_ALLOCATOR, hide_settings, serve
+
+        os.environ.update(hide_settings(os.environ, {**ONE_THREAD, **QUIET_ALLOCATOR}))
+        serve(control.detach(), [])
+        status = 0
+    except OSError:  # the command line has ended, and nobody is there to serve
+        status = 0
+    except BaseException:  # the last frame of a forked process: nothing above may see this
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(status)
