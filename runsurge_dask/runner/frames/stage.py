@@ -6,6 +6,7 @@ over it is worked out as written.
 
 from __future__ import annotations
 
+import contextlib
 import marshal
 import os
 import pickle
@@ -176,11 +177,17 @@ class FrameSource:
 
     def _cut_smaller(self, roots: list[tuple[Node, tuple[Any, ...]]]) -> bool:
         """Cut the file anew, where nothing was kept chunk by chunk; whether that was done."""
-        if any(node.pieces is not None for node in all_nodes([root for root, _ in roots])) or self.share < 2.0**-SMALLEST_SHARE:
+        if any(node.pieces is not None for node in all_nodes([root for root, _ in roots])):
             return False
-        self.share /= 2
-        self.cuts, self.rows = [], []
-        return self._look_over(self.node.line)
+        while self.share >= 2.0**-SMALLEST_SHARE:
+            self.share /= 2
+            self.cuts, self.rows = [], []
+            with contextlib.suppress(OutgrownChunk):
+                if self._look_over(self.node.line):
+                    return True
+                break
+        self.is_broken = True
+        return False
 
     def _attempt(self, facts: SiteFacts, roots: list[tuple[Node, tuple[Any, ...]]], not_line: int) -> list[list[Any]] | None:
         nodes = all_nodes([root for root, _ in roots])
