@@ -239,6 +239,8 @@ class Session:
         if self.cluster is None:
             self.cluster = EmbeddedCluster(self.host, self.options.workers)
         self._watched.slots = self.cluster.slots
+        for slot in self.cluster.slots:
+            slot.scratch = self._scratch
         from runsurge_dask.lowering.graph import LoweredStage  # loads dask: only a run that cuts something pays for it
 
         stage = len(self.stages) + 1

@@ -91,6 +91,7 @@ class Stage:
         self._environment: bytes = outer["environment"]
         self._operations: list[tuple[SiteFacts, bytes]] = pickle.loads(outer["operations"])  # noqa: S301 - our own client made it
         enter_surroundings(self.surroundings)
+        shadows.announce_in(self.scratch)
         self.unequal = answering()
         self.load()
 

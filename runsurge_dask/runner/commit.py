@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import shutil
+
+SEPARATOR = b"\0"
 
 
 def commit_files(written: list[tuple[str, str, str]]) -> set[str]:
@@ -25,6 +28,22 @@ def drop_files(written: list[tuple[str, str, str]]) -> None:
     """Remove what a chunk held back, since it is not accepted."""
     for _, _, shadow in written:
         os.remove(shadow)
+
+
+def ledger_of(folder: str, pid: int) -> str:
+    """Where the chunk child with this number notes which files it writes."""
+    return os.path.join(folder, f"{pid}.written")
+
+
+def drop_announced(folder: str, pid: int) -> None:
+    """Remove what a chunk child had written for its last chunk when it was killed."""
+    with contextlib.suppress(OSError):
+        with io.FileIO(ledger_of(folder, pid)) as ledger:
+            paths = ledger.readall().split(SEPARATOR)
+        os.remove(ledger_of(folder, pid))
+        for path in filter(None, paths):
+            with contextlib.suppress(OSError):
+                os.remove(path)
 
 
 def take_left(path: str) -> bytes:

@@ -17,6 +17,7 @@ import sys
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from runsurge_dask.runner.commit import SEPARATOR, ledger_of
 from runsurge_dask.runner.escape import Escape
 
 if TYPE_CHECKING:
@@ -49,12 +50,32 @@ class _State:
     read: set[str] = set()  # noqa: RUF012
     handles: dict[str, weakref.ref[Any]] = {}  # noqa: RUF012
     """By path: what was opened for writing last."""
+    ledger = ""
+    """A file that names what this chunk writes, for whoever has to clear up if it is killed."""
+    is_announced = False
+
+
+def announce_in(folder: str) -> None:
+    """Note in a file of this folder which files chunks write."""
+    _State.ledger = ledger_of(folder, _State.pid) if folder else ""
 
 
 def begin() -> None:
     """Start to watch a chunk."""
     _State.active = True
     _State.files, _State.read, _State.handles = [], set(), {}
+    if _State.is_announced:
+        _note("", "w")
+        _State.is_announced = False
+
+
+def _note(path: str, mode: str) -> None:
+    _State.opening = True
+    try:
+        with io.FileIO(_State.ledger, mode) as ledger:
+            ledger.write(os.fsencode(path) + SEPARATOR if path else b"")
+    finally:
+        _State.opening = False
 
 
 def is_watching() -> bool:
@@ -158,6 +179,9 @@ def _shadowed_open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any
         shadow = next(shadow for _, written, shadow in reversed(_State.files) if written == path)
     else:
         shadow = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{_State.pid}-{next(_numbers)}.runsurge")
+    if _State.ledger:
+        _note(shadow, "a")
+        _State.is_announced = True
     _State.opening = True
     try:
         opened = _open(shadow, mode if earlier is not None else mode.replace("a", "w"), *args, **kwargs)

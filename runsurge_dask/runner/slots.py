@@ -6,7 +6,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
-from runsurge_dask.runner.commit import drop_files
+from runsurge_dask.runner.commit import drop_announced, drop_files
 from runsurge_dask.runner.resident import resident_bytes
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ class RunnerSlot:
         self.reserved_bytes = 0
         """What the chunk under way is expected to hold at most, beyond what its process held at first."""
         self._outgrown_bytes = 0
+        self.scratch = ""
+        """The folder of the run, in which its children note what they write."""
 
     def held_back(self, stage: str) -> list[str]:
         """Files that chunks of this stage have written under other names, until they are accepted or not."""
@@ -86,6 +88,8 @@ class RunnerSlot:
     def _epitaph(self, child: Child) -> Header:
         child.exited.wait()
         child.channel.close()
+        if self.scratch:
+            drop_announced(self.scratch, child.pid or 0)
         self._child, self.pid = None, 0
         reason = f"its process ended ({describe_exit(child.exit_code)})"
         if self._outgrown_bytes:
