@@ -17,12 +17,13 @@ import itertools
 import os
 import sys
 import types
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner.codec import not_collecting
 from runsurge_dask.runner.limits import spare_bytes
-from runsurge_dask.runner.pages import Page, Selection, read_page
+from runsurge_dask.runner.pages import Page, Selection, read_page, runs_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,9 +91,9 @@ class KeptRows:
 
     @property
     def pages(self) -> list[Page]:
-        """Those that are not in memory."""
+        """Those that are not in memory for good."""
         found = [holder.page if isinstance(holder, Selection) else holder for holder, _, _ in self.segments]
-        return [page for page in found if isinstance(page, Page) and page.rows is None]
+        return [page for page in found if isinstance(page, Page) and not page.is_pinned]
 
 
 _kept: dict[int, KeptRows] = {}
@@ -189,6 +190,7 @@ def _own_paths(found: KeptRows) -> set[str]:
 
 
 def _remove(paths: set[str]) -> None:
+    _close(paths)
     for path in paths:
         with contextlib.suppress(OSError):
             os.remove(path)
@@ -199,8 +201,12 @@ def in_memory(rows: list[Any]) -> list[Any]:
     found = kept_rows(rows)
     if found is None:
         return rows
-    held = [(holder if isinstance(holder, list) else holder.rows, first, last) for holder, first, last in found.segments]
-    return [row for part, first, last in held if part is not None for row in part[first:last]] + rows
+    held: list[Any] = []
+    for holder, first, last in found.segments:
+        runs = [(first, last, holder[first:last])] if isinstance(holder, list) else runs_of(holder, first, last)
+        for _, _, part in runs:
+            held += part or []
+    return held + rows
 
 
 def settle(rows: Any) -> Any:
@@ -249,17 +255,21 @@ def stream(rows: list[Any], start: int) -> Iterator[Any]:
     """Rows one by one, a page at a time in memory."""
     found = _kept[id(rows)]
     entered: list[Page | Selection] = []
+    held: Any = None
     try:
         for holder, first, last in list(found.pieces(start, len(found))):
-            held = holder if isinstance(holder, list) else holder.enter()
+            current = 0
+            if isinstance(holder, list):
+                held = holder
+            else:
+                held, current = holder.enter(), 1
+                entered.append(holder)
             for position in range(first, last):
                 yield held[position]
-                while entered:  # whoever asks for the next row may hold the one before no longer
-                    entered.pop().leave()
-            del held
-            if not isinstance(holder, list):
-                entered.append(holder)
+                while len(entered) > current:  # whoever asks for the next row may hold the one before no longer
+                    entered.pop(0).leave()
     finally:
+        held = None
         while entered:
             entered.pop().leave()
 
@@ -284,13 +294,33 @@ def count(rows: Any) -> int:
 
 
 def item(rows: Any, index: Any) -> Any:
-    """`rows[index]`; its page stays in memory."""
+    """`rows[index]`; as long as somebody holds it, it is that object that stands in the list."""
     found = kept_rows(rows)
     if found is None or type(index) is not int or not -len(found) <= index < len(found):
         return (rows if found is None else settle(rows))[index]
-    position = index % len(found)
-    [(holder, first, _)] = found.pieces(position, position + 1)
-    return (holder if isinstance(holder, list) else holder.pin())[first]
+    holder, place = found.place_of(index % len(found))
+    return holder[place] if isinstance(holder, list) else _opened(holder)[place]
+
+
+_open: deque[Page] = deque()
+"""Pages of which single rows were asked for last: the next ones are often beside them."""
+MOST_OPEN = 4
+
+
+def _opened(page: Page) -> list[Any]:
+    if page in _open:
+        return page.read()
+    while len(_open) >= MOST_OPEN:
+        _open.popleft().leave()
+    _open.append(page)
+    return page.enter()
+
+
+def _close(paths: set[str]) -> None:
+    """Forget the open pages of some files."""
+    for page in [page for page in _open if page.path in paths]:
+        _open.remove(page)
+        page.leave()
 
 
 def between(rows: Any, start: Any, stop: Any) -> Any:

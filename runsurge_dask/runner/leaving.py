@@ -11,7 +11,7 @@ from runsurge_dask.runner.plain import ATOMIC, in_pieces
 from runsurge_dask.runner.sharing import reachable_mutables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from runsurge_dask.runner.facts import SiteFacts
 
@@ -19,15 +19,19 @@ if TYPE_CHECKING:
 def rows_left(places: list[list[Any] | None], sent: Any) -> list[Any]:
     """Rows that chunks of another stage have left in files, and between them those that the driver had."""
     lists = iter(sent)
-    return [row for place in places for row in (next(lists) if place is None else _rows_of_page(place, lists))]
-
-
-def _rows_of_page(place: list[Any], lists: Iterator[Any]) -> list[Any]:
-    path, offset, size, first, last, is_selection = place
-    rows = read_page(path, offset, size)
-    if is_selection:
-        rows = [rows[position] for position in next(lists)]
-    return rows if first == 0 and last == len(rows) else rows[first:last]
+    found: list[Any] = []
+    page: list[Any] = []
+    last_read: list[Any] = []
+    for place in places:
+        if place is None:
+            found += next(lists)
+            continue
+        *where, first, last, is_selection = place
+        if where != last_read:  # of a page of which the driver has some rows there are several parts
+            page, last_read = read_page(*where), where
+        rows = [page[position] for position in next(lists)[first:last]] if is_selection else page[first:last]
+        found += rows
+    return found
 
 
 def leave_rows(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner.codec import HIDDEN, EnvironmentPickler, load_items
 from runsurge_dask.runner.escape import CannotShip
-from runsurge_dask.runner.kept import LEAST_BYTES, in_memory, settle
+from runsurge_dask.runner.kept import LEAST_BYTES, fits, in_memory, kept_rows, settle
 from runsurge_dask.runner.plain import ATOMIC, as_pickled, dump_plain
 from runsurge_dask.runner.sharing import function_values, reachable_mutables
 from runsurge_dask.runner.sinks import SinkSet
@@ -96,7 +96,7 @@ def pack_stage(runtime: Runtime, source: Source, iterable: Any, operations: list
     environments: list[Mapping[str, Any]] = []
     data: list[Any] = []
     for operation in operations:
-        names = {name: settle(real(operation.names[name])) for name in operation.facts.free if name in operation.names}
+        names = {name: _whole(runtime, name, real(operation.names[name])) for name in operation.facts.free if name in operation.names}
         for name, value in names.items():
             if id(value) in grown and not grown[id(value)][1]:
                 raise CannotShip(f"`{name}` is another name for `{grown[id(value)][0]}`, which grows here")
@@ -127,6 +127,18 @@ def pack_stage(runtime: Runtime, source: Source, iterable: Any, operations: list
         "environment": environment,
     }
     return marshal.dumps(outer), sinks
+
+
+def _whole(runtime: Runtime, name: str, value: Any) -> Any:
+    """A value around a block, as its chunks need it: a list is all there.
+
+    Raises:
+        CannotShip: rows that stay in files would fill the memory of this process, and of each chunk.
+    """
+    found = kept_rows(value)
+    if found is not None and not runtime.options["chunks"] and not fits(found.size):
+        raise CannotShip(f"each of its chunks would need all rows of `{name}`, which stay in files")
+    return settle(value)
 
 
 def _refuse_other_ways(data: list[Any], grown: set[int], shared: set[int]) -> None:

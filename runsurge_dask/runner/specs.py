@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runsurge_dask.runner.escape import CannotShip
 from runsurge_dask.runner.kept import kept_rows
 from runsurge_dask.runner.packing import dump_items
-from runsurge_dask.runner.pages import Page, Selection
+from runsurge_dask.runner.pages import Page, Selection, runs_of
 
 if TYPE_CHECKING:
     from runsurge_dask.runner import wire
@@ -69,12 +69,16 @@ def rows_of(runtime: Runtime, source: Source, start: int, end: int) -> tuple[wir
     places: list[Any] = []
     sent: list[list[Any]] = []
     for holder, first, last in found.pieces(start, end):
-        rows = holder if isinstance(holder, list) else holder.rows
-        page = holder.page if isinstance(holder, Selection) else holder
-        if rows is None and isinstance(page, Page):
-            places.append([page.path, page.offset, page.size, first, last, isinstance(holder, Selection)])
-            sent += [holder.positions] if isinstance(holder, Selection) else []
-        else:
+        if isinstance(holder, list):
             places.append(None)
-            sent.append((rows or [])[first:last])
+            sent.append(holder[first:last])
+            continue
+        for begin, until, rows in runs_of(holder, first, last):
+            page = holder.page if isinstance(holder, Selection) else holder
+            if rows is None and isinstance(page, Page):
+                places.append([page.path, page.offset, page.size, begin, until, isinstance(holder, Selection)])
+                sent += [holder.positions] if isinstance(holder, Selection) else []
+            else:
+                places.append(None)
+                sent.append(rows or [])
     return {"kept": places}, dump_items(runtime, sent, runtime.sent.rows(end))

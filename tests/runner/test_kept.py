@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runsurge_dask.runner import kept
+from runsurge_dask.runner import kept, specs
+from runsurge_dask.runner.codec import load_items
+from runsurge_dask.runner.leaving import rows_left
 from runsurge_dask.runner.limits import set_limit
-from runsurge_dask.runner.pages import Page, is_held
+from runsurge_dask.runner.pages import Page, held_places, is_held
 from runsurge_dask.runner.plain import dump_plain, in_pieces
 from runsurge_dask.runner.snapshots import Snapshot, holds_any
 
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 CELLS = st.one_of(st.integers(-5, 5), st.text(max_size=3), st.booleans(), st.none())
 ROWS = st.lists(st.one_of(CELLS, st.lists(CELLS, max_size=3), st.dictionaries(st.sampled_from("abc"), CELLS, max_size=2)), max_size=9)
+
+RUNTIME: Any = SimpleNamespace(sent=SimpleNamespace(rows=lambda _: None))
 
 
 @pytest.fixture(autouse=True)
@@ -94,13 +99,50 @@ def test_a_page_that_nobody_needs_is_forgotten(tmp_path: Path) -> None:
     assert total == 4 * sum(range(50))
 
 
+def pages_of(rows: list[Any]) -> list[Page]:
+    found = kept.kept_rows(rows)
+    assert found is not None
+    return [holder for holder, _, _ in found.segments if isinstance(holder, Page)]
+
+
+def test_a_loop_that_is_left_leaves_only_the_row_it_has(tmp_path: Path) -> None:
+    rows = leave(tmp_path, [[[n, [n]] for n in range(50)] for _ in range(3)])
+    for row in kept.through(rows):
+        if row[0] == 7:
+            break
+    del row
+    stream = kept.through(rows)
+    row = next(row for row in stream if row[0] == 9)
+    stream.close()
+    assert [page.rows for page in pages_of(rows)] == [None] * 3
+    assert pages_of(rows)[0].held == {9: [9, [9]]}
+    assert next(row for row in kept.through(rows) if row[0] == 9) is row
+
+
+def test_single_rows_do_not_keep_their_pages(tmp_path: Path) -> None:
+    rows = leave(tmp_path, [[{"n": n, "page": page} for n in range(50)] for page in range(20)])
+    best = [kept.item(rows, 50 * page + 3) for page in range(20)]
+    best[5]["n"] = "changed"
+    assert sum(page.rows is not None for page in pages_of(rows)) <= kept.MOST_OPEN
+    assert all(kept.item(rows, 50 * page + 3) is best[page] for page in range(20))
+    spec, blob = specs.rows_of(RUNTIME, SimpleNamespace(items=rows), 0, 1000)  # type: ignore[arg-type]  # all that it asks of a source
+    sent = rows_left(spec["kept"], load_items(blob))
+    assert [row["page"] for row in sent] == [page for page in range(20) for _ in range(50)]
+    assert [n for n, row in enumerate(sent) if row["n"] == "changed"] == [5 * 50 + 3]
+    assert kept.settle(rows)[5 * 50 + 3] is best[5]
+
+
 def test_what_is_held_is_seen() -> None:
     rows: list[Any] = [[1, [2]], {"a": [3]}, ("b", [4])]
     assert not is_held(rows)
     inner = rows[2][1]
     assert is_held(rows)
+    assert held_places(rows) == [2]
     del inner
     assert not is_held(rows)
+    row = rows[2]
+    assert held_places(rows) == [2]
+    assert row[0] == "b"
 
 
 @given(ROWS.filter(lambda rows: len(rows) > 0), st.data())
