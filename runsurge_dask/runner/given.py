@@ -17,7 +17,7 @@ from runsurge_dask.runner.escape import Escape
 from runsurge_dask.runner.plain import ATOMIC, as_pickled, dump_plain
 from runsurge_dask.runner.sharing import FIXED_VALUES, bases_of, has_identity, reachable_mutables
 from runsurge_dask.runner.sinks import SinkSet
-from runsurge_dask.runner.snapshots import Change, Snapshot, holds_any
+from runsurge_dask.runner.snapshots import Change, Snapshot, held_among
 from runsurge_dask.runner.unequal import as_identity
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ class GivenRows:
         """Objects that were in the rows, and that results hold: by id, how the driver finds its own."""
         if hasattr(self, "_known"):
             return self._known
-        if not holds_any(results, self._snapshot.ids()):
-            return {}
-        return {key: ("item", self._start + position, path) for key, (position, path) in self._snapshot.ways().items()}
+        held = held_among(results, self._snapshot.ids())
+        ways = self._snapshot.ways() if held is None else self._snapshot.ways_to(held) if held else {}
+        return {key: ("item", self._start + position, path) for key, (position, path) in ways.items()}
 
     def changes(self) -> list[Change]:
         """What was changed since.

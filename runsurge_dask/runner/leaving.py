@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner import shadows
@@ -9,6 +10,7 @@ from runsurge_dask.runner.kept import SELECTED
 from runsurge_dask.runner.pages import cannot_change, read_page
 from runsurge_dask.runner.plain import ATOMIC, in_pieces
 from runsurge_dask.runner.sharing import reachable_mutables
+from runsurge_dask.runner.snapshots import LOOKED_INTO, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,8 +71,27 @@ def _positions(rows: list[Any], known: Mapping[int, object]) -> list[int]:
 
 
 def _are_apart(rows: list[Any], others: list[Any]) -> bool:
-    """Whether rows are no objects that other results hold, too."""
-    if set(map(type, rows)) <= ATOMIC:
+    """Whether plain rows are no objects that other results hold, too."""
+    if cannot_change(rows):
         return True
-    own, foreign = reachable_mutables(rows), reachable_mutables(others)
-    return own is not None and foreign is not None and not own & foreign
+    foreign = _changeable(others)
+    if not foreign:
+        return foreign is not None
+    own = _changeable(rows)
+    return own is not None and own.isdisjoint(foreign)
+
+
+def _changeable(value: Any) -> set[int] | None:
+    """Ids of what can change in a value; None if there is too much to look at."""
+    found: set[int] = set()
+    level = [value]
+    while level:
+        inner = [each for each in level if type(each) not in ATOMIC]
+        if not set(map(type, inner)) <= LOOKED_INTO:
+            return reachable_mutables([value])
+        met = {id(each) for each in inner if type(each) is not tuple}
+        if met & found:  # it may go round in a circle
+            return reachable_mutables([value])
+        found |= met
+        level = list(itertools.chain.from_iterable(map(parts_of, inner)))
+    return found

@@ -13,17 +13,22 @@ from __future__ import annotations
 import itertools
 import marshal
 import operator
-from typing import Any
+from array import array
+from collections import Counter, OrderedDict, deque
+from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner.escape import Escape
 from runsurge_dask.runner.plain import ATOMIC, PLAIN_KINDS
+from runsurge_dask.runner.tapes import Tape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Change = tuple[int, tuple[Any, ...], Any]
 """The position of a row, the way to what was changed in it, and its new content."""
 _BY_VALUE = 2
 """The version of the format in which equal values are equal bytes."""
 _DEEPEST = 20
-_KNOWN_KINDS = ATOMIC | PLAIN_KINDS
 
 
 class Snapshot:
@@ -94,6 +99,14 @@ class Snapshot:
         pairs = zip(old_levels, self.levels or (), strict=True)
         return {id(old): value for olds, values in pairs for old, value in zip(olds, values, strict=True)}
 
+    def ways_to(self, wanted: set[int]) -> dict[int, tuple[int, tuple[Any, ...]]]:
+        """The same for some of them: a row is soon found, what is within one takes a look at all of them."""
+        found: dict[int, tuple[int, tuple[Any, ...]]] = {}
+        for position, key in enumerate(map(id, self.rows)):
+            if key in wanted:
+                found.setdefault(key, (position, ()))
+        return found if len(found) == len(wanted) else {key: way for key, way in self.ways().items() if key in wanted}
+
     def ways(self) -> dict[int, tuple[int, tuple[Any, ...]]]:
         """For each list, dictionary and tuple as it was, by id: the position of its row, and the keys that led to it."""
         before, old_levels = self._before()
@@ -147,16 +160,31 @@ def _is_atom(value: Any, old: Any) -> bool:
     return type(value) is type(old) and (value is old or _content(value) == _content(old))
 
 
-def holds_any(value: Any, ids: set[int]) -> bool:
-    """Whether a value holds one of these objects, as far as it is plain; true for one that is not."""
+def held_among(value: Any, ids: set[int]) -> set[int] | None:
+    """Which of these objects a value holds, not counting what is within one of them; None for a value of kinds that are not looked into."""
+    found: set[int] = set()
     level = [value]
     for _ in range(_DEEPEST):
-        inner = [each for each in level if type(each) in PLAIN_KINDS]
-        if not ids.isdisjoint(map(id, inner)):
-            return True
-        level = list(itertools.chain.from_iterable(itertools.chain(v, v.values()) if type(v) is dict else v for v in inner))
-        if not level:
-            return False
-        if not set(map(type, level)) <= _KNOWN_KINDS:
-            return True
-    return True
+        inner = [each for each in level if type(each) not in ATOMIC]
+        if not set(map(type, inner)) <= LOOKED_INTO:
+            return None
+        met = ids.intersection(map(id, inner))
+        if met:
+            found |= met
+            inner = [each for each in inner if id(each) not in met]
+        if not inner:
+            return found
+        level = list(itertools.chain.from_iterable(map(parts_of, inner)))
+    return None
+
+
+LOOKED_INTO = PLAIN_KINDS | {Counter, OrderedDict, deque, set, frozenset, Tape}
+
+
+def parts_of(value: Any) -> Iterable[Any]:
+    """What is in a value of one of these kinds."""
+    if isinstance(value, dict):
+        return itertools.chain(value, value.values())
+    if type(value) is Tape:
+        return () if type(value.values) is array else value.values
+    return value  # type: ignore[no-any-return]  # of one of the kinds above

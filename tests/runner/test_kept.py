@@ -15,7 +15,7 @@ from runsurge_dask.runner.leaving import rows_left
 from runsurge_dask.runner.limits import set_limit
 from runsurge_dask.runner.pages import Page, held_places, is_held
 from runsurge_dask.runner.plain import dump_plain, in_pieces
-from runsurge_dask.runner.snapshots import Snapshot, holds_any
+from runsurge_dask.runner.snapshots import Snapshot, held_among
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -158,7 +158,9 @@ def test_changes_of_rows_are_found_where_they_are(rows: list[Any], data: st.Data
     else:
         rows[place]["z"] = 1.0
     assert snapshot.changes(10) == [(10 + place, (), rows[place])]
-    assert holds_any([rows[place]], snapshot.ids())
+    key = id(rows[place])
+    assert held_among({"first": (1, [rows[place]])}, snapshot.ids()) == {key}
+    assert snapshot.ways_to({key}) == {key: (place, ())}
 
 
 def test_a_list_that_is_replaced_by_an_equal_one_is_a_change() -> None:
