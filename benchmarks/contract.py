@@ -62,7 +62,7 @@ REPORT_OPTION = "--report"
 """Of `runsurge run`: what it says of its stages and tasks, as JSON."""
 TIMEOUT_FACTOR = 10
 """A run of ours that takes so many times as long as the plain one has failed, and is ended."""
-TIMEOUT_LEAST_SECONDS = 120.0
+TIMEOUT_LEAST_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
