@@ -117,7 +117,8 @@ class Ranged:
 
     def next_chunk(self, share_bytes: int) -> Chunk:
         """Cut the next one."""
-        chunk = self._chunk(*self._cutter.cut(share_bytes), share_bytes)
+        share = self._cutter.share_now(share_bytes)
+        chunk = self._chunk(*self._cutter.cut(share), share)
         chunk.spec |= self._first
         self._first = {}
         return chunk

@@ -27,8 +27,12 @@ UNMEASURED_SECONDS_PER_UNIT = {"items": 2e-6, "bytes": 2e-8}
 """Assumed where a site could not be tried on its first records."""
 ASSUMED_BYTES_PER_BYTE = 40
 """What a chunk holds for each byte of its input until chunks have been measured: rows of short texts in lists hold 15 to 50."""
+FIRST_BYTES, FIRST_PART = 32 << 20, 1 / 16
+"""Chunks that are cut before any was measured may hold so much, or so much of their share: they show what the next will need."""
 MARGIN = 1.2
-"""A reservation is so much more than what the chunks before would need at this size: rows differ."""
+"""A reservation is so much more than what the chunks before would need at this size, and more where those differed: rows differ."""
+COMPARABLE = 0.5
+"""Chunks of at least this part of the largest one say what a large one holds; smaller ones hold much that does not grow with them."""
 LARGEST_STEP = 4
 """A chunk is at most so many times as large as the largest one that was measured."""
 REMEMBERED_CHUNKS = 8
@@ -132,22 +136,31 @@ class Cutter:
         if self._bytes_per_unit:
             size = min(size, int(LARGEST_CHUNK_BYTES / self._bytes_per_unit))
         if share_bytes:
-            fitting = share_bytes / (MARGIN * self._slope()) if self._slope() else size
+            room = share_bytes - min(LEAST_RESERVATION_BYTES, share_bytes // 8) if self._measured else share_bytes
+            fitting = room / self._bound() if self._bound() else size
             size = min(size, int(fitting))
             if self._measured:
                 size = min(size, LARGEST_STEP * max(units for units, _ in self._measured))
         least = SMALLEST_CHUNK_BYTES if self.is_file else 1
         return max(int(size), least)
 
-    def _slope(self) -> float:
-        """Bytes that a chunk holds for each unit, at most."""
-        if self._measured:
-            return max(peak / units for units, peak in self._measured)
-        return self._assumed * self._bytes_per_unit
+    def _bound(self) -> float:
+        """Bytes that a chunk holds for each unit, at most, with a margin that follows from how much they have differed."""
+        if not self._measured:
+            return MARGIN * self._assumed * self._bytes_per_unit
+        large = COMPARABLE * max(units for units, _ in self._measured)
+        slopes = [peak / units for units, peak in self._measured if units >= large]
+        return MARGIN * max(slopes) + (max(slopes) - min(slopes))
 
     def fits(self, units: int, share_bytes: int) -> bool:
         """Whether a chunk of this size is expected to stay below a share."""
-        return not share_bytes or MARGIN * self._slope() * units <= share_bytes
+        return not share_bytes or self._bound() * units <= share_bytes
+
+    def share_now(self, share_bytes: int) -> int:
+        """What the next chunk should hold of its share: not all of it before any chunk was measured."""
+        if self._measured or self._forced is not None:
+            return share_bytes
+        return min(share_bytes, max(FIRST_BYTES, int(FIRST_PART * share_bytes)))
 
     def note(self, units: int, peak_bytes: int) -> None:
         """Learn what a chunk of this size held."""
@@ -159,5 +172,5 @@ class Cutter:
         if not self._measured:
             return share_bytes
         least = min(peak for _, peak in self._measured)
-        wanted = int(MARGIN * max(least, self._slope() * units)) + LEAST_RESERVATION_BYTES
+        wanted = int(max(MARGIN * least, self._bound() * units)) + LEAST_RESERVATION_BYTES
         return min(wanted, share_bytes) if share_bytes else wanted

@@ -69,6 +69,7 @@ def serve_chunks(channel: socket.socket) -> None:
             answer["forget"] = True
         else:
             answer["net_peak_bytes"] = max(0, answer["peak_resident_bytes"] - begun_with)
+            answer["begun_with"] = begun_with
         wire.send(channel, answer, results)
         del results
         give_back()

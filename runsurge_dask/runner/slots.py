@@ -72,6 +72,7 @@ class RunnerSlot:
             drop_files(answer["files"]["written"])
             answer, results = {"status": "escape", "reason": "it was stopped"}, []
         if answer["status"] == "ok":
+            self._base_bytes = answer["begun_with"]  # with what it loads before its first chunk
             self._held_back += [shadow for _, _, shadow in answer["files"]["written"]]
             self._held_back += [answer["left"]] if "left" in answer else []
         else:

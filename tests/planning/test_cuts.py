@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runsurge_dask.planning.cuts import LEAST_RESERVATION_BYTES, SMALLEST_CHUNK_BYTES, CutOptions, Cutter, propose_cuts
+from runsurge_dask.planning.cuts import FIRST_BYTES, LEAST_RESERVATION_BYTES, SMALLEST_CHUNK_BYTES, CutOptions, Cutter, propose_cuts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +34,7 @@ def test_chunks_of_rows_cover_them_once_in_order(start: int, count: int, workers
     assert not chunks or number == chunks
 
 
+@settings(deadline=None)
 @given(st.integers(1, 50_000), st.integers(1, 64), st.floats(0.5, 500))
 def test_a_chunk_is_cut_for_its_share(count: int, share_kib: int, bytes_per_row: float) -> None:
     """As soon as one was measured; each row holds 40 times what it takes when sent."""
@@ -69,6 +70,24 @@ def test_a_reservation_is_the_share_until_a_chunk_was_measured() -> None:
     assert cutter.reservation_bytes(100, 1 << 20) == 1 << 20
     cutter.note(100, 500_000)
     assert 500_000 < cutter.reservation_bytes(100, 1 << 30) < 700_000 + LEAST_RESERVATION_BYTES
+
+
+def test_the_first_chunks_hold_little_and_show_what_the_next_need() -> None:
+    cutter = Cutter({**ROWS, "end": 10**7, "bytes_per_unit": 100.0}, options())
+    assert cutter.share_now(100 << 20) == FIRST_BYTES
+    assert cutter.share_now(1 << 20) == 1 << 20
+    assert cutter.share_now(32 << 30) == 2 << 30
+    _, end = cutter.cut(cutter.share_now(100 << 20))
+    cutter.note(end, 20 << 20)
+    assert cutter.share_now(100 << 20) == 100 << 20
+
+
+def test_where_chunks_differ_reservations_have_more_room() -> None:
+    alike, unlike = (Cutter({**ROWS, "end": 10**7, "bytes_per_unit": 100.0}, options()) for _ in range(2))
+    for peak in (900, 1000):
+        alike.note(1000, 1000 << 10)
+        unlike.note(1000, peak << 10)
+    assert unlike.reservation_bytes(1000, 0) - alike.reservation_bytes(1000, 0) == pytest.approx(100 << 10, abs=2)
 
 
 def test_what_takes_no_time_is_not_cut() -> None:
