@@ -16,6 +16,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from runsurge_dask.analysis.structure import walk
+from runsurge_dask.analysis.waiting import waiting_reads
 from runsurge_dask.knowledge import frames as knowledge
 from runsurge_dask.runner.facts import SiteFacts, SplitKind
 
@@ -61,6 +62,7 @@ def classify_frames(modules: Mapping[str, tuple[str, ast.Module]], first_site: i
     is_slow = any(_hands_rows_to_code(tree) for _, tree in modules.values())
     for file, tree in modules.values():
         names = _frame_names(tree)
+        waiting = waiting_reads(tree, names)
         for statement in _simple_statements(tree):
             if _reads(statement) or names & _mentioned(statement):
                 kind, reason = _classify(statement)
@@ -74,6 +76,7 @@ def classify_frames(modules: Mapping[str, tuple[str, ast.Module]], first_site: i
                         reason=reason,
                         label=_label(statement),
                         is_slow=is_slow,
+                        may_wait=id(statement) in waiting,
                     )
                 )
     return found if any(_reads(statement) for _, tree in modules.values() for statement in _simple_statements(tree)) else []

@@ -47,30 +47,52 @@ class Conversation(Cutting):
             OutgrownChunk: one of them needed more memory than there was.
             CannotShip: nothing was handed out.
         """
+        specs = [{"kind": "items", "start": n, "end": n + 1, "index": n, "wraps": []} for n in range(len(chunks))]
+        return [answer for answer, _ in self._run(code, job, {"specs": specs, "is_used": is_used}, chunks, lines, accept)]
+
+    def run_over(
+        self, code: bytes, job: Any, span: wire.Header, lines: list[int], accept: Callable[[list[Any]], None]
+    ) -> list[tuple[Any, tuple[int, int]]]:
+        """The same of a range of a file that is cut on the way: every answer, and the start and end of its chunk.
+
+        Raises:
+            Escape: one of them could not, or `accept` refused them.
+            OutgrownChunk: one of them needed more memory than there was.
+            CannotShip: nothing was handed out.
+        """
+        about = {"range": {**span, "index": 0, "needs_index": False}, "common": {"kind": "range", "wraps": []}, "sample": 0}
+        return self._run(code, job, about, [], lines, accept)
+
+    def _run(
+        self, code: bytes, job: Any, about: wire.Header, chunks: list[Any], lines: list[int], accept: Callable[[list[Any]], None]
+    ) -> list[tuple[Any, tuple[int, int]]]:
         facts = replace(self.facts, code=code, free=("__rs_job__",), form="frame")
         operation = Operation(facts, {"__rs_job__": job}, _nothing)
         sent = self.runtime.sent = Sent()
         blob, _ = pack_stage(self.runtime, self.known_source, self.iterable, [operation])
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-        specs = [{"kind": "items", "start": n, "end": n + 1, "index": n, "wraps": []} for n in range(len(chunks))]
-        channel = self.runtime.channel
-        header = {"op": "run", "site": self.facts.site, "specs": specs, "lines": lines, "is_atomic": True, "is_used": is_used}
-        wire.send(channel, header, [blob, *(dump_items(self.runtime, [chunk], sent.around) for chunk in chunks)])
-        return self._answers(len(chunks), accept)
+        sent_chunks = [dump_items(self.runtime, [chunk], sent.around) for chunk in chunks]
+        header = {"op": "run", "site": self.facts.site, "lines": lines, "is_atomic": True, **about}
+        wire.send(self.runtime.channel, header, [blob, *sent_chunks])
+        return self._answers(accept)
 
-    def _answers(self, count: int, accept: Callable[[list[Any]], None]) -> list[Any]:
+    def _answers(self, accept: Callable[[list[Any]], None]) -> list[tuple[Any, tuple[int, int]]]:
         channel = self.runtime.channel
         found: list[Any] = []
+        spans: list[tuple[int, int]] = []
         try:
-            while len(found) < count:
+            while True:
                 answer, results = wire.receive(channel)
+                if answer["status"] == "done":
+                    return list(zip(found, spans, strict=True))
                 if answer["status"] != "ok":
                     wire.receive(channel)
                     raise OutgrownChunk(answer["reason"]) if "outgrown_bytes" in answer else Escape(answer["reason"])
                 try:
                     result = results[0] if results else take_left(answer["left"])
                     found.append(load_results(result, find_unequal=self.runtime.sent.answer())["outputs"][0])
+                    spans.append((answer["start"], answer["end"]))
                     accept(found)
                 except Escape as escape:
                     drop_files(answer["files"]["written"])
@@ -81,8 +103,6 @@ class Conversation(Cutting):
         except KeyboardInterrupt:
             abandon(channel)
             raise
-        wire.receive(channel)
-        return found
 
 
 def _nothing(outputs: Any) -> Any:

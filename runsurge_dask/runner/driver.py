@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudpickle import register_pickle_by_value
 
-from runsurge_dask.runner import files, idioms, sources, wire
+from runsurge_dask.runner import files, idioms, late, sources, wire
 from runsurge_dask.runner.arrays import patch as arrays
 from runsurge_dask.runner.files import OutputFiles
 from runsurge_dask.runner.frames import patch
@@ -279,7 +279,7 @@ def _unlink_our_frames(error: BaseException | None, seen: set[int]) -> None:
     trace = error.__traceback__
     while trace is not None:
         if not _is_ours(trace.tb_frame.f_code):
-            frames.append(trace)
+            frames.append(late.corrected(trace))
         trace = trace.tb_next
     for frame, following in itertools.pairwise([*frames, None]):
         assert frame is not None
@@ -294,9 +294,11 @@ def _hide_our_frames() -> None:
     original = traceback._walk_tb_with_full_positions  # type: ignore[attr-defined]  # noqa: SLF001
 
     def walk(trace: types.TracebackType | None) -> Iterator[Any]:
-        for frame, positions in original(trace):
-            if not _is_ours(frame.f_code):
-                yield frame, positions
+        while trace is not None:
+            if not _is_ours(trace.tb_frame.f_code):
+                told = late.corrected(trace)
+                yield next(original(types.TracebackType(None, told.tb_frame, told.tb_lasti, told.tb_lineno)))
+            trace = trace.tb_next
 
     traceback._walk_tb_with_full_positions = walk  # type: ignore[attr-defined]  # noqa: SLF001
 

@@ -92,6 +92,8 @@ def read_chunk(spec: Mapping[str, Any], items: Sequence[Any] | None) -> Iterator
     if kind == "items":
         assert items is not None
         records = iter(items)
+    elif kind == "range":
+        records = iter([{"start": spec["start"], "end": spec["end"]}])
     else:
         text = _open_range(spec)
         if kind == "lines":

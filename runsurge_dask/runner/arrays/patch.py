@@ -20,7 +20,7 @@ def install(runtime: Runtime, *, is_strict: bool, is_exact: bool) -> None:
     from runsurge_dask.runner.arrays.opening import watch_files
     from runsurge_dask.runner.arrays.room import Room
 
-    runtime.arrays = Room(runtime, facts, first_lines({file for file, _ in facts}))
+    runtime.arrays = Room(runtime, facts, first_lines({file for file, _ in facts})[0])
     runtime.arrays.is_strict = is_strict or any(entry[0] == "error" for entry in warnings.filters)
     runtime.arrays.is_exact = runtime.arrays.is_exact or is_exact
     before_any(runtime.arrays.settle_warnings)

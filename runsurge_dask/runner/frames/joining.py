@@ -32,7 +32,7 @@ def broadcast(value: Any, lazy: Any) -> Broadcast | None:
         return None
     if is_lazy(value):
         table = source_of(value)
-        if table.total > MOST_ROWS:
+        if not table.settle() or table.total > MOST_ROWS:
             return None
         materialise(value)
     if type(value) not in {pd.DataFrame, pd.Series} or len(value) > MOST_ROWS:

@@ -14,9 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from runsurge_dask.runner import late
 from runsurge_dask.runner.frames.nodes import Node, Rowset, all_nodes, evaluate
 
 if TYPE_CHECKING:
+    import ast
+    import types
+    from collections.abc import Sequence
+
     from runsurge_dask.runner.facts import SiteFacts
     from runsurge_dask.runner.frames.stage import FrameSource
 
@@ -190,26 +195,40 @@ def derive(
 ) -> Node | None:
     """A new expression, if it works on the first rows, and on each half of them as on both."""
     node = Node(op, args, kwargs, rows=rows, line=current_line(source))
-    inner = list(node.below())
-    base = next((each for each in inner if each.rows is not None), None)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            node.meta = evaluate([node], {id(each): each.meta for each in inner})[0]
-            if not isinstance(node.meta, pd.DataFrame | pd.Series) or base is None:
-                return None
-            if not is_filter and not node.meta.index.equals(base.meta.index):
-                return None
-            half = len(base.meta) // 2
-            parts = (slice(None, half), slice(half, None)) if half else ()
-            halves = [evaluate([node], {id(each): _rows_of(each.meta, part) for each in inner})[0] for part in parts]
-            if halves and all(map(len, halves)) and not _is_same(node.meta, halves):
-                return None
+        node.meta = first_rows_of(node, is_filter=is_filter)
     except Exception:
         return None
-    if isinstance(node.meta, pd.DataFrame) and not node.meta.columns.is_unique:
+    if node.meta is None:
         return None
+    if not source.is_settled and not getattr(source.runtime, "is_foreseeing", False):
+        source.built.append((node, current_place(source)))
     return node
+
+
+def first_rows_of(node: Node, *, is_filter: bool | None = None) -> Any:
+    """The value of an expression on the first rows; None where it is not the same for each half of them as for both.
+
+    Raises:
+        Exception: what it raises on them.
+    """
+    inner = list(node.below())
+    base = next((each for each in inner if each.rows is not None), None)
+    if is_filter is None:
+        is_filter = base is not None and node.rows is not base.rows
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        meta = evaluate([node], {id(each): each.meta for each in inner})[0]
+        if not isinstance(meta, pd.DataFrame | pd.Series) or base is None:
+            return None
+        if not is_filter and not meta.index.equals(base.meta.index):
+            return None
+        half = len(base.meta) // 2
+        parts = (slice(None, half), slice(half, None)) if half else ()
+        halves = [evaluate([node], {id(each): _rows_of(each.meta, part) for each in inner})[0] for part in parts]
+        if halves and all(map(len, halves)) and not _is_same(meta, halves):
+            return None
+    return None if isinstance(meta, pd.DataFrame) and not meta.columns.is_unique else meta
 
 
 def _rows_of(value: Any, part: slice) -> Any:
@@ -251,6 +270,25 @@ def current_line(source: FrameSource) -> int:
     """The first line of the statement of the script that is running."""
     place = _user_place(source)
     return place[1] if place else 0
+
+
+def current_place(source: FrameSource) -> late.Place | None:
+    """The instruction of the script that is running."""
+    lines: dict[tuple[str, int], int] = source.runtime.first_lines  # type: ignore[attr-defined]
+    return late.place_of(sys._getframe(1), lambda frame: (os.path.abspath(frame.f_code.co_filename), frame.f_lineno) in lines)  # noqa: SLF001
+
+
+def following_statements(source: FrameSource) -> tuple[Sequence[ast.stmt], types.FrameType | None]:
+    """The statement that is running and those after it in its body, and the frame that runs them."""
+    lines: dict[tuple[str, int], int] = source.runtime.first_lines  # type: ignore[attr-defined]
+    frame: types.FrameType | None = sys._getframe(1)  # noqa: SLF001 - the line of the script that called us
+    while frame is not None:
+        place = (os.path.abspath(frame.f_code.co_filename), frame.f_lineno)
+        if place in lines:
+            bodies: dict[tuple[str, int], Sequence[ast.stmt]] = source.runtime.bodies  # type: ignore[attr-defined]
+            return bodies.get((place[0], lines[place]), ()), frame
+        frame = frame.f_back
+    return (), None
 
 
 def current_facts(source: FrameSource) -> SiteFacts | None:

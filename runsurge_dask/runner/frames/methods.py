@@ -322,7 +322,7 @@ def _set_name(lazy: Any, name: Any) -> Any:
 def _index(lazy: Any) -> Any:
     rows = node_of(lazy).rows
     assert rows is not None
-    if rows.parent is None and rows.index == "rows" and is_open(lazy):
+    if rows.parent is None and rows.index == "rows" and is_open(lazy) and source_of(lazy).settle():
         return lend(lazy, pd.RangeIndex(source_of(lazy).total))
     return MISSING
 

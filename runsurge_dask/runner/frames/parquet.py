@@ -63,6 +63,15 @@ class ParquetTable:
         places = sorted({*self.bounds, *((a + b) // 2 for a, b in pairwise(self.bounds))})
         return sorted({0, self.bounds[-1], *(min(places, key=lambda place: abs(place - cut)) for cut in cuts)})
 
+    @property
+    def may_wait(self) -> bool:
+        """Its types are known from its footer, but a page that cannot be read is only found by reading it."""
+        return False
+
+    def take(self, chunk: Mapping[str, Any]) -> tuple[pd.DataFrame, dict[str, Any]]:
+        """Never asked for."""
+        raise NotImplementedError
+
     def scan(self, chunk: Mapping[str, Any]) -> dict[str, Any]:
         """Decode the groups that begin in this chunk.
 

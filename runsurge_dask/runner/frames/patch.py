@@ -15,6 +15,7 @@ import warnings
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from runsurge_dask.runner import late
 from runsurge_dask.runner.limits import spare_bytes
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def install(runtime: Runtime) -> None:
     if not facts:
         return
     runtime.frame_sites = facts  # type: ignore[attr-defined]
-    runtime.first_lines = first_lines({file for file, _ in facts})  # type: ignore[attr-defined]
+    runtime.first_lines, runtime.bodies = first_lines({file for file, _ in facts})  # type: ignore[attr-defined]
     runtime.frame_sources = weakref.WeakSet()  # type: ignore[attr-defined]
     if "pandas" in sys.modules:
         _replace(runtime)
@@ -71,20 +72,25 @@ class _WhenImported(importlib.abc.MetaPathFinder):
         return spec
 
 
-def first_lines(files: set[str]) -> dict[tuple[str, int], int]:
-    """For each line of the script the first line of its statement."""
+def first_lines(files: set[str]) -> tuple[dict[tuple[str, int], int], dict[tuple[str, int], list[ast.stmt]]]:
+    """For each line of the script the first line of its statement, and for those what stands from there on in the same body."""
     found: dict[tuple[str, int], int] = {}
+    bodies: dict[tuple[str, int], list[ast.stmt]] = {}
     for file in files:
         with open(file, "rb") as opened:
             tree = ast.parse(opened.read())
         for node in ast.walk(tree):
+            for name in ("body", "orelse", "finalbody"):
+                inner = getattr(node, name, None)
+                if isinstance(inner, list):
+                    bodies.update({(file, statement.lineno): inner[place:] for place, statement in enumerate(inner)})
             if isinstance(node, ast.stmt):
                 end = node.end_lineno or node.lineno
                 body = getattr(node, "body", None)
                 last = min(end, body[0].lineno - 1) if isinstance(body, list) and body else end
                 for line in range(node.lineno, max(last, node.lineno) + 1):
                     found[file, line] = max(node.lineno, found.get((file, line), 0))
-    return found
+    return found, bodies
 
 
 def _replace(runtime: Runtime) -> None:
@@ -108,6 +114,8 @@ def _lazy_reader(runtime: Runtime, plain: Any, room: str) -> Any:
             found = _open(runtime, plain, room, __rs_it[0], kwargs)
             if found is not None:
                 return found
+        for source in list(runtime.frame_sources):  # type: ignore[attr-defined]
+            source.settle()  # what this call raises comes after what those would have raised
         return plain(*__rs_it, **kwargs)
 
     read.__name__ = read.__qualname__ = plain.__name__
@@ -140,7 +148,8 @@ def _open(runtime: Runtime, plain: Any, room: str, path: Any, arguments: Mapping
         node.rows.node, node.rows.makes_ranges = node, room == "reading"
     source = FrameSource(runtime, facts, table, _reader(plain, path, dict(arguments), place), node)
     source.is_large = bool(runtime.options["chunks"]) or is_too_large(os.path.getsize(path), room)
-    if not source.look_over(facts.line):
+    is_waiting = facts.may_wait and table.may_wait and source.wait(late.place_of(sys._getframe(2), lambda _: True))  # noqa: SLF001
+    if not is_waiting and not source.look_over(facts.line):
         return None
     if room == "parquet":
         _watch_parquet(runtime)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from runsurge_dask.runner.escape import Escape
-from runsurge_dask.runner.frames.scan import count_rows, read_range, stamp_of
+from runsurge_dask.runner.frames.scan import check_bytes, count_rows, read_range, stamp_of
 from runsurge_dask.runner.frames.table import UnsupportedError
 
 if TYPE_CHECKING:
@@ -92,6 +92,8 @@ class TextTable:
     fields: list[Any] = field(default_factory=list)
     """The columns in the file, in order."""
     pace: float = 0.0
+    labels: list[Any] = field(default_factory=list)
+    """The columns of the frame."""
 
     @property
     def index_kind(self) -> str:
@@ -109,12 +111,31 @@ class TextTable:
                 arguments["parse_dates"] = [name for name in arguments["parse_dates"] if name in columns]
             if isinstance(arguments.get("dtype"), dict):
                 arguments["dtype"] = {name: dtype for name, dtype in arguments["dtype"].items() if name in columns}
-        frame: pd.DataFrame = pd.read_csv(io.BytesIO(self.head + content), **arguments, low_memory=False)
+        given: Any = io.BytesIO(self.head + content) if self.encoding == "latin-1" else _Given(self.head, content)
+        frame: pd.DataFrame = pd.read_csv(given, **arguments)
         return frame
 
     def cut_request(self) -> dict[str, Any]:
         """How the file may be cut: between lines."""
         return {"source": "table", "start": len(self.head), "end": self.stamp[0], "path": self.path}
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether chunks can read it before anybody has looked it over: no quotes so far, and labels that are row numbers."""
+        return self.index_kind == "rows" and b'"' not in _sample_of(self.path, self.head, self.stamp)
+
+    def take(self, chunk: Mapping[str, Any]) -> tuple[pd.DataFrame, dict[str, Any]]:
+        """The rows of a chunk that nobody has looked over, and what `settle` wants to know of them.
+
+        Raises:
+            Escape: reading the whole might raise, or see other rows.
+        """
+        content = read_range(self.path, chunk["start"], chunk["end"], self.stamp)
+        check_bytes(content, self.encoding)
+        frame = self.read(content)
+        if not isinstance(frame.index, pd.RangeIndex) or list(frame.columns) != self.labels:
+            raise Escape("a row has more fields than the header")
+        return frame, report_types(self, frame)
 
     def settle_cuts(self, cuts: Sequence[int], *, is_forced: bool) -> list[int]:
         """The cuts as they are."""
@@ -136,9 +157,10 @@ class TextTable:
         check_types(reports)
         widened = widened_types(self, reports)
         self.forced.update(widened)
-        if not widened:
-            check_pieces(self, reports, [scan["rows"] for scan in scans if scan["rows"]])
-        return bool(widened)
+        if "str" in widened.values():
+            return True
+        check_pieces(self, reports, [scan["rows"] for scan in scans if scan["rows"]])
+        return False
 
     def first_rows(self, first: pd.DataFrame) -> pd.DataFrame:
         """Read anew where the whole has other types."""
@@ -171,9 +193,35 @@ def open_table(path: Any, arguments: Mapping[str, Any]) -> tuple[TextTable, pd.D
         raise UnsupportedError("quotes in the first rows")
     table = TextTable(name, kept, head, stamp, separator, encoding, 0)
     begun = time.perf_counter()
-    first = _first_rows(table, sample)
+    first = _typed(table, _first_rows(table, sample), sample)
     table.pace = min((time.perf_counter() - begun) / (2 * HEAD_BYTES), 2e-8) + WORK_SECONDS_PER_BYTE
     return table, first
+
+
+def _typed(table: TextTable, first: pd.DataFrame, sample: bytes) -> pd.DataFrame:
+    """The first rows with the types that all rows of the sample have: a gap further down makes floats of integers."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            typed = table.read(sample).iloc[: len(first)]
+    except Exception:  # what it is will be seen when the whole is looked over
+        return first
+    return typed if list(typed.columns) == list(first.columns) and typed.index.equals(first.index) else first
+
+
+class _Given:
+    """Bytes as a file for `read_csv`, in the pieces that they are in: neither copied nor decoded twice."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self._pieces = [piece for piece in pieces if piece][::-1]
+
+    def __iter__(self) -> Any:
+        return iter(())
+
+    def read(self, size: int = -1) -> bytes:
+        """The next piece, whole."""
+        del size
+        return self._pieces.pop() if self._pieces else b""
 
 
 def _sample_of(path: str, head: bytes, stamp: tuple[int, ...]) -> bytes:
@@ -237,7 +285,7 @@ def _first_rows(table: TextTable, sample: bytes) -> pd.DataFrame:
         or not first.columns.is_unique
     ):
         raise UnsupportedError("its shape")
-    table.columns, table.fields = len(every.columns), list(every.columns)
+    table.columns, table.fields, table.labels = len(every.columns), list(every.columns), list(first.columns)
     _settle_dates(table, first, every)
     assert isinstance(first, pd.DataFrame)
     return first
@@ -278,7 +326,8 @@ def report_types(table: TextTable, frame: pd.DataFrame) -> dict[str, Any]:
     """
     given = table.arguments.get("dtype")
     found: dict[Any, Any] = {}
-    for name, column in [("", frame.index.to_series()), *frame.items()]:
+    index = frame.index[:0] if isinstance(frame.index, pd.RangeIndex) else frame.index
+    for name, column in [("", index.to_series()), *frame.items()]:
         dtype = str(column.dtype)
         is_given = given is not None and (not isinstance(given, dict) or name in given)
         if dtype in {"object", "uint64", "complex128"} and len(column):
@@ -294,6 +343,9 @@ def report_types(table: TextTable, frame: pd.DataFrame) -> dict[str, Any]:
 
 def _widest_gap(column: Any, table: TextTable) -> tuple[int, int]:
     """The longest run of rows without a value that is no number and no truth value, and the last row that has one; -1 for none."""
+    places = [*range(0, len(column), PROBE_ROWS // 2), len(column) - 1]
+    if len(column) and all(_is_word(value, table) for value in column.iloc[places].to_numpy(dtype=object, na_value=None)):
+        return PROBE_ROWS // 2, len(column) - 1
     values = column.to_numpy(dtype=object, na_value=None)
     last, widest, position = -1, 0, 0
     while position < len(values):

@@ -47,11 +47,11 @@ def stamp_of(status: os.stat_result) -> tuple[int, ...]:
     return status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev
 
 
-def count_rows(content: bytes, separator: str, columns: int, encoding: str) -> int:
-    """Rows in a chunk of whole records.
+def check_bytes(content: bytes, encoding: str, *, may_quote: bool = False) -> None:
+    """See that lines end where they seem to, and that every byte can be read.
 
     Raises:
-        Escape: pandas might raise on it, or see other rows.
+        Escape: that is not certain.
     """
     if b"\0" in content:
         raise Escape("the file holds zero bytes")
@@ -59,6 +59,17 @@ def count_rows(content: bytes, separator: str, columns: int, encoding: str) -> i
         _decode(content, encoding)
     if b"\r" in content and content.count(b"\r") != content.count(b"\r\n"):
         raise Escape("a carriage return stands alone")
+    if not may_quote and b'"' in content:
+        raise Escape("quotes where the first rows have none")
+
+
+def count_rows(content: bytes, separator: str, columns: int, encoding: str) -> int:
+    """Rows in a chunk of whole records.
+
+    Raises:
+        Escape: pandas might raise on it, or see other rows.
+    """
+    check_bytes(content, encoding, may_quote=True)
     if b'"' in content:
         return _rows_of(content, separator, columns, has_quotes=True)
     return sum(_rows_of(block, separator, columns, has_quotes=False) for block in _blocks_of(content))

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from runsurge_dask.runner import late
 from runsurge_dask.runner.conversation import Conversation, OutgrownChunk
 from runsurge_dask.runner.escape import CannotShip, Escape
+from runsurge_dask.runner.frames.foresight import SMALL_ANSWERS, Foreseen, foresee, key_of
 from runsurge_dask.runner.frames.joining import is_wider
 from runsurge_dask.runner.frames.needs import PARTIAL, needed_columns
 from runsurge_dask.runner.frames.nodes import Node, Rowset, all_nodes, evaluate
@@ -36,12 +38,16 @@ FREE_STAGES = 4
 """Without a forced chunk count, so many stages read a file again; then it is read as a whole and kept."""
 CHEAP_STAGES = 2
 """As `FREE_STAGES`, where reading costs more than what is done with the rows."""
+PLACED_ANSWERS = frozenset({"place", "labels", "keep"})
+"""These need to know which rows of the file a chunk has, or make so much that a second try would be dear."""
 ATTEMPTS = 3
 """How often a stage is tried with wider column types."""
 IN_CHUNK = 10
 """Bytes that a chunk holds for each byte of text: the text twice, the frame, and what is made of it (measured 6 to 9)."""
 SMALLEST_SHARE = 5
 """How often a file is cut anew, each time in chunks of half the size, where one needed more than there was."""
+MOST_REMEMBERED = 200
+"""Answers to questions that were foreseen and not asked yet."""
 _CODE = marshal.dumps(compile(CODE, "<frame stage>", "exec"))
 
 
@@ -101,6 +107,15 @@ class FrameSource:
     """The part of what a chunk may hold for which it is cut."""
     reading_seconds: float = 0.0
     working_seconds: float = 0.0
+    is_settled: bool = True
+    """The whole file was looked over; until then nothing of the script's can be seen to happen (`analysis.waiting`)."""
+    read_at: late.Place | None = None
+    built: list[tuple[Node, late.Place | None]] = field(default_factory=list)
+    """Expressions over a source that is not settled, in order, with the places where the script built them."""
+    answers: dict[Any, list[list[Any]]] = field(default_factory=dict)
+    """What was foreseen to be asked, and not asked yet."""
+    kept: list[Any] = field(default_factory=list)
+    """Objects that keys of `answers` know by their identity."""
 
     @property
     def total(self) -> int:
@@ -118,6 +133,7 @@ class FrameSource:
         return False
 
     def _look_over(self, line: int) -> bool:
+        self.rows = []
         request = {"op": "propose", "site": self.facts.site, "needs_index": False, "is_asked_for": False, "quote": '"'}
         request |= {"share": self.share, "bytes_per_byte": IN_CHUNK}
         proposal, _ = self.runtime.ask({**request, **self.table.cut_request(), "seconds_per_unit": self.table.pace})
@@ -143,6 +159,32 @@ class FrameSource:
         self.node.rows.lengths = self.rows
         return self.total > 0
 
+    def wait(self, read_at: late.Place | None) -> bool:
+        """Leave looking the file over to the first question."""
+        self.read_at, self.is_settled = read_at, False
+        return True
+
+    def settle(self) -> bool:
+        """Look the file over now, if nobody has; whether its chunks can be worked with."""
+        if self.is_settled:
+            return not self.is_broken
+        if getattr(self.runtime, "is_foreseeing", False):
+            raise Foreseen([])
+        self.is_settled = True
+        self.is_broken = not (self.look_over(self.node.line) and self._rebuild())
+        return not self.is_broken
+
+    def _rebuild(self) -> bool:
+        """Work out the first rows of all expressions anew, now that the types of the columns are certain; whether that can be."""
+        from runsurge_dask.runner.frames.lazy import first_rows_of
+
+        try:
+            for node, _ in self.built:
+                node.meta = first_rows_of(node)
+        except Exception:  # what it raises is raised where the script has it, when the whole is there
+            return False
+        return all(node.meta is not None for node, _ in self.built)
+
     def _keep_cuts(self, rows: list[int]) -> None:
         """Join chunks without rows to their neighbours."""
         kept = [self.cuts[0]]
@@ -159,15 +201,22 @@ class FrameSource:
 
         `not_line` is a statement that itself runs on the whole, and only needs its operands.
         """
-        runtime = self.runtime
+        runtime: Any = self.runtime
+        if getattr(runtime, "is_foreseeing", False):
+            raise Foreseen(roots)
+        known = self.answers.pop(key_of(roots, self.kept), None)
+        if known is not None:
+            return known
         is_closed = runtime.is_closed(self.facts.site)
         if self.is_broken or self.node.value is not None or is_closed:
+            return None
+        if not self.is_settled and (not_line or any(map(_is_placed, roots))) and not self.settle():
             return None
         if not self.is_large and self.stages >= (FREE_STAGES if self.working_seconds > self.reading_seconds else CHEAP_STAGES):
             return None
         for _ in range(ATTEMPTS):
             try:
-                return self._attempt(facts or self.facts, roots, not_line)
+                return self._answer(facts or self.facts, roots, not_line)
             except _WidenedError:
                 continue
             except OutgrownChunk:
@@ -175,8 +224,43 @@ class FrameSource:
                     break
         return None
 
+    def _answer(self, facts: SiteFacts, roots: list[tuple[Node, tuple[Any, ...]]], not_line: int) -> list[list[Any]] | None:
+        """The answers to these questions, and on the way those to what will be asked next."""
+        from runsurge_dask.runner.frames.lazy import following_statements
+
+        statements, frame = following_statements(self)
+        questions = [roots]
+        if frame is not None and len(self.answers) < MOST_REMEMBERED and all(how[0] in SMALL_ANSWERS for _, how in roots):
+            questions += foresee(self, statements, frame, key_of(roots, self.kept))
+        every = [root for question in questions for root in question]
+        try:
+            given = self._first(facts, every, not_line) if not self.is_settled else self._attempt(facts, every, not_line)
+        except OutgrownChunk:
+            if len(questions) == 1:
+                raise
+            given = None
+        if given is None:  # what was not asked yet may be what cannot be answered
+            return self._attempt(facts, roots, not_line) if len(questions) > 1 and self.settle() else None
+        for question in questions:
+            self.answers[key_of(question, self.kept)] = [given.pop(0) for _ in question]
+        return self.answers.pop(key_of(roots, self.kept))
+
+    def _first(self, facts: SiteFacts, roots: list[tuple[Node, tuple[Any, ...]]], not_line: int) -> list[list[Any]] | None:
+        """Answer the first questions and look the file over, in one pass."""
+        types = _types_of(self.node.meta)
+        given = self._attempt(facts, roots, not_line)
+        if given is None or not self.is_settled:
+            return self._attempt(facts, roots, not_line) if self.settle() else None
+        if _types_of(self.node.meta) == types:
+            self.built.clear()
+            return given
+        self.is_broken = not self._rebuild()
+        return None if self.is_broken else self._attempt(facts, roots, not_line)
+
     def _cut_smaller(self, roots: list[tuple[Node, tuple[Any, ...]]]) -> bool:
         """Cut the file anew, where nothing was kept chunk by chunk; whether that was done."""
+        if not self.is_settled:
+            return self.settle()
         if any(node.pieces is not None for node in all_nodes([root for root, _ in roots])):
             return False
         while self.share >= 2.0**-SMALLEST_SHARE:
@@ -194,8 +278,9 @@ class FrameSource:
         held = [node for node in nodes if node.op == "held"]
         complete = {id(root) for root, how in roots if how[0] not in PARTIAL}
         columns = needed_columns(roots, nodes, self.node)
+        is_first = not self.is_settled
         job = {
-            "kind": "eval",
+            "kind": "first" if is_first else "eval",
             "source": self.node,
             "held": held,
             "roots": roots,
@@ -211,15 +296,15 @@ class FrameSource:
                 "offset": offsets[n],
                 "held": pickle.dumps([(node.pieces or [])[n] for node in held], 5),
             }
-            for n, (a, b) in enumerate(pairwise(self.cuts))
+            for n, (a, b) in enumerate([] if is_first else pairwise(self.cuts))
         ]
         wider: list[Node] = []
 
         def accept(answers: list[Any]) -> None:
-            if any(answer["shapes"] != answers[0]["shapes"] for answer in answers):
+            if answers[-1]["shapes"] != answers[0]["shapes"]:
                 wider.extend(_wider_joins(nodes, [answer["shapes"] for answer in answers]))
                 raise Escape("chunks disagree on the type of a result")
-            _check_results(answers[0]["shapes"], nodes, complete if columns is not None else None)
+            _check_results(answers[0]["shapes"], nodes, complete if columns is not None and not is_first else None)
 
         self.stages += 1
         lines = sorted({node.line for node in nodes if node.line} - {not_line} | {self.node.line})
@@ -231,7 +316,23 @@ class FrameSource:
         for answer in answers:
             self.reading_seconds += answer["seconds"][0]
             self.working_seconds += answer["seconds"][1]
+        if is_first and not self._take_over(answers):
+            return None
         return [list(column) for column in zip(*(answer["values"] for answer in answers), strict=True)]
+
+    def _take_over(self, answers: list[Any]) -> bool:
+        """Believe what the first chunks have seen of the file; whether it is certain."""
+        try:
+            if self.table.settle(answers) or not all(answer["rows"] for answer in answers):
+                return False
+        except Escape:
+            return False
+        self.is_settled = True
+        self.node.meta = self.table.first_rows(self.node.meta)
+        self.rows = [answer["rows"] for answer in answers]
+        assert self.node.rows is not None
+        self.node.rows.lengths = self.rows
+        return True
 
     def _stage(
         self, facts: SiteFacts, job: dict[str, Any], chunks: list[dict[str, Any]], lines: list[int], accept: Any
@@ -242,7 +343,12 @@ class FrameSource:
             if stamp_of(os.stat(self.table.path)) != self.table.stamp:
                 raise Escape("the input file changed")
             whole_job = {**job, "table": self.table}
-            return Conversation(runtime, facts).run(_CODE, whole_job, chunks, lines, accept, is_used=job["kind"] != "scan")
+            if job["kind"] != "first":
+                return Conversation(runtime, facts).run(_CODE, whole_job, chunks, lines, accept, is_used=job["kind"] != "scan")
+            span = {**self.table.cut_request(), "quote": None, "bytes_per_byte": IN_CHUNK}
+            found = Conversation(runtime, facts).run_over(_CODE, whole_job, span, lines, accept)
+            self.cuts = [self.table.cut_request()["start"], *(end for _, (_, end) in found)]
+            return [answer for answer, _ in found]
         except CannotShip as refusal:
             runtime.tell({"op": "decline", "site": facts.site, "reason": refusal.reason})
         except Escape as escape:
@@ -254,10 +360,33 @@ class FrameSource:
         return None
 
     def plain(self) -> Any:
-        """The whole source as pandas itself reads it."""
+        """The whole source as pandas itself reads it; what raises only now is told where it belongs."""
+        if getattr(self.runtime, "is_foreseeing", False):
+            raise Foreseen([])
         if self.node.value is None:
-            self.node.value = self.read_plainly()
+            self.is_settled, built = True, list(self.built)
+            self.built.clear()
+            try:
+                self.node.value = self.read_plainly()
+            except BaseException:
+                self._tell_of(self.read_at)
+                raise
+            if built and _types_of(self.node.value) != _types_of(self.node.meta):
+                self._raise_in_order(built)
         return self.node.value
+
+    def _raise_in_order(self, built: list[tuple[Node, late.Place | None]]) -> None:
+        for node, place in built:
+            try:
+                self.plain_value(node)
+            except BaseException:
+                self._tell_of(place)
+                raise
+
+    def _tell_of(self, belongs: late.Place | None) -> None:
+        from runsurge_dask.runner.frames.lazy import current_place
+
+        late.note(current_place(self), belongs)
 
     def plain_value(self, node: Node) -> Any:
         """The value of an expression on the whole, worked out here."""
@@ -304,6 +433,15 @@ class FrameSource:
             mask[np.searchsorted(np.asarray(index), kept)] = True
             index = pd.DataFrame(index=index).loc[mask].index
         return index
+
+
+def _is_placed(root: tuple[Node, tuple[Any, ...]]) -> bool:
+    kind, *rest = root[1]
+    return kind in PLACED_ANSWERS or (kind == "text" and rest[0] == "rows" and rest[1].get("index", True))
+
+
+def _types_of(frame: Any) -> list[str]:
+    return [str(dtype) for dtype in frame.dtypes]
 
 
 def _own_index(name: Any, labels: list[list[Any]]) -> Any:

@@ -34,6 +34,17 @@ class Table(Protocol):
     def settle_cuts(self, cuts: Sequence[int], *, is_forced: bool) -> list[int]:
         """The cuts, moved to where they cost least."""
 
+    @property
+    def may_wait(self) -> bool:
+        """Whether chunks may `take` it before it was looked over."""
+
+    def take(self, chunk: Mapping[str, Any]) -> tuple[pd.DataFrame, dict[str, Any]]:
+        """In a chunk child: the rows of a chunk that nobody has looked over, and the types of its columns.
+
+        Raises:
+            Escape: reading the whole might raise, or see other rows.
+        """
+
     def scan(self, chunk: Mapping[str, Any]) -> dict[str, Any]:
         """In a chunk child: see that reading cannot raise, count the rows, and tell the types of the columns."""
 

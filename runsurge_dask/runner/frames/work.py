@@ -42,17 +42,23 @@ def run_job(job: Mapping[str, Any], records: Any) -> dict[str, Any]:
 
 def _work_out(job: Mapping[str, Any], chunk: Mapping[str, Any], table: Table) -> dict[str, Any]:
     begun = time.process_time()
-    frame = table.load(chunk, job["columns"])
+    types: dict[str, Any] = {}
+    if job["kind"] == "first":
+        frame, types = table.take(chunk)
+        chunk = {**chunk, "rows": len(frame)}
+    else:
+        frame = table.load(chunk, job["columns"])
     loaded = time.process_time()
     if len(frame) != chunk["rows"]:
         raise Escape("the rows were not those that were counted")
     known: dict[int, Any] = {id(job["source"]): frame}
-    known.update(zip(map(id, job["held"]), pickle.loads(chunk["held"]), strict=True))  # noqa: S301 - our own driver made it
+    if job["held"]:
+        known.update(zip(map(id, job["held"]), pickle.loads(chunk["held"]), strict=True))  # noqa: S301 - our own driver made it
     values = evaluate([root for root, _ in job["roots"]], known)
     shapes = [shape_of(known[id(node)]) if id(node) in known else None for node in job["nodes"]]
     given = [parts.give(value, how, chunk) for value, (_, how) in zip(values, job["roots"], strict=True)]
     seconds = (loaded - begun, time.process_time() - loaded)
-    return {"rows": len(frame), "shapes": shapes, "values": given, "seconds": seconds}
+    return {"rows": len(frame), "shapes": shapes, "values": given, "seconds": seconds, "types": types}
 
 
 def shape_of(value: Any) -> Any:
