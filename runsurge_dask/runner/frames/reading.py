@@ -14,6 +14,7 @@ import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from runsurge_dask.runner.escape import Escape
@@ -72,6 +73,8 @@ PARALLEL_BYTES = 5 << 20
 EXACT_INTEGERS = 2.0**53
 PROBE_ROWS = 200
 _FLEXIBLE = {"int64", "float64"}
+NAMED_VALUES = frozenset({"true", "false", "nan", "inf", "infinity"})
+"""Words that are numbers or truth values; nothing else that begins with a letter is."""
 _BOOLEAN_WORDS = frozenset({"true", "false"})
 
 
@@ -336,7 +339,7 @@ def report_types(table: TextTable, frame: pd.DataFrame) -> dict[str, Any]:
         if dtype == "str" and not is_given:
             entry["gap"], entry["last"] = _widest_gap(column, table)
         elif dtype == "float64":
-            entry["is_large"] = bool((column.abs() >= EXACT_INTEGERS).any())
+            entry["is_large"] = bool((np.abs(column.to_numpy()) >= EXACT_INTEGERS).any())
         found[name] = entry
     return found
 
@@ -344,7 +347,7 @@ def report_types(table: TextTable, frame: pd.DataFrame) -> dict[str, Any]:
 def _widest_gap(column: Any, table: TextTable) -> tuple[int, int]:
     """The longest run of rows without a value that is no number and no truth value, and the last row that has one; -1 for none."""
     places = [*range(0, len(column), PROBE_ROWS // 2), len(column) - 1]
-    if len(column) and all(_is_word(value, table) for value in column.iloc[places].to_numpy(dtype=object, na_value=None)):
+    if len(column) and all(_is_word(value, table) for value in set(column.iloc[places].to_numpy(dtype=object, na_value=None))):
         return PROBE_ROWS // 2, len(column) - 1
     values = column.to_numpy(dtype=object, na_value=None)
     last, widest, position = -1, 0, 0
@@ -359,6 +362,8 @@ def _widest_gap(column: Any, table: TextTable) -> tuple[int, int]:
 
 
 def _is_word(value: Any, table: TextTable) -> bool:
+    if value and value[0].isalpha() and value.lower() not in NAMED_VALUES and not table.arguments.get("thousands"):
+        return True
     if value is None or value.strip().lower() in _BOOLEAN_WORDS:
         return False
     text = value.replace(table.arguments.get("thousands") or "\0", "").replace(table.arguments.get("decimal", "."), ".")

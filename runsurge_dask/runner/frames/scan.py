@@ -31,15 +31,12 @@ def read_range(path: str, start: int, end: int, stamp: tuple[int, ...]) -> bytes
     """
     with open(path, "rb", buffering=0) as file:
         status = os.fstat(file.fileno())
-        content = bytearray()
-        while len(content) < end - start:
-            block = os.pread(file.fileno(), end - start - len(content), start + len(content))
-            if not block:
-                break
+        content = os.pread(file.fileno(), end - start, start)
+        while len(content) < end - start and (block := os.pread(file.fileno(), end - start - len(content), start + len(content))):
             content += block
     if stamp_of(status) != tuple(stamp) or len(content) != end - start:
         raise Escape("the input file changed while it was read")
-    return bytes(content)
+    return content
 
 
 def stamp_of(status: os.stat_result) -> tuple[int, ...]:

@@ -46,6 +46,8 @@ def _work_out(job: Mapping[str, Any], chunk: Mapping[str, Any], table: Table) ->
     if job["kind"] == "first":
         frame, types = table.take(chunk)
         chunk = {**chunk, "rows": len(frame)}
+        if job["columns"] is not None:
+            frame = frame[job["columns"]]
     else:
         frame = table.load(chunk, job["columns"])
     loaded = time.process_time()
