@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 WARM_MODULES = ("numpy", "pandas", "pyarrow")
 """Imported once in the runner where the script imports them; the rest is imported when the script does."""
+REHEARSAL = "runsurge_dask.runner.frames.rehearsal"
+"""Imported, too, where the script reads frames."""
 FREE_SHARE = 0.8
 """Of the memory that is free when a run starts: the rest is for what others do meanwhile."""
 WORTH_SECONDS = 0.8
@@ -128,6 +130,8 @@ def plan_script(path: str, argv: Sequence[str], request: PlanRequest, progress: 
 def start_host(program: Program, runner: EarlyRunner | None = None) -> ChildProcessHost:
     """The runner on this machine, with what the script imports loaded."""
     warm = [name for name in WARM_MODULES if name in program.imports]
+    if any(facts.form == "frame" for facts in program.sites):
+        warm.append(REHEARSAL)
     if runner is not None:
         return ChildProcessHost.of_early(runner, warm)
     environment = dict(os.environ)

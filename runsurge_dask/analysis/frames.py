@@ -15,6 +15,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from runsurge_dask.analysis.askings import asks_small
 from runsurge_dask.analysis.structure import walk
 from runsurge_dask.analysis.waiting import waiting_reads
 from runsurge_dask.knowledge import frames as knowledge
@@ -59,6 +60,7 @@ def classify_frames(modules: Mapping[str, tuple[str, ast.Module]], first_site: i
     if any(_looks_at_types(tree) or (LAYOUT_SINKS | FOREIGN_WRITERS) & _spelled(tree) for _, tree in modules.values()):
         return []
     found: list[SiteFacts] = []
+    is_small = all(asks_small(tree) for _, tree in modules.values())
     is_slow = any(_hands_rows_to_code(tree) for _, tree in modules.values())
     for file, tree in modules.values():
         names = _frame_names(tree)
@@ -76,6 +78,7 @@ def classify_frames(modules: Mapping[str, tuple[str, ast.Module]], first_site: i
                         reason=reason,
                         label=_label(statement),
                         is_slow=is_slow,
+                        is_small=is_small,
                         may_wait=id(statement) in waiting,
                     )
                 )

@@ -30,7 +30,7 @@ from runsurge_dask.runner.leaving import leave_rows, rows_left
 from runsurge_dask.runner.plain import ATOMIC
 from runsurge_dask.runner.records import read_chunk
 from runsurge_dask.runner.reductions import extreme
-from runsurge_dask.runner.resident import give_back, peak_resident_bytes, reset_peak, resident_bytes
+from runsurge_dask.runner.resident import give_back, keep_freed, peak_resident_bytes, reset_peak, resident_bytes
 from runsurge_dask.runner.sampling import check_on_sample
 from runsurge_dask.runner.sharing import is_beside_script, reachable_mutables, unequal_constants
 from runsurge_dask.runner.sinks import Journal, SinkSet
@@ -47,6 +47,10 @@ if TYPE_CHECKING:
 
 LARGE_RESULT_BYTES = 1 << 20
 """Larger results wait for the driver in a file, and not in the client's memory."""
+
+
+KEPT_SHARE = 2
+"""A child of a frame's stage keeps freed memory of up to one part in so many of its reservation."""
 
 
 def serve_chunks(channel: socket.socket) -> None:
@@ -72,7 +76,9 @@ def serve_chunks(channel: socket.socket) -> None:
             answer["begun_with"] = begun_with
         wire.send(channel, answer, results)
         del results
-        give_back()
+        stage = stages.get(header["stage"])
+        if stage is None or not stage.is_of_frames or resident_bytes() - begun_with > header["spec"].get("reserved", 0) // KEPT_SHARE:
+            give_back()  # else the next chunk needs as much again, and new pages cost more than they are worth
 
 
 class Stage:
@@ -91,6 +97,9 @@ class Stage:
         self.piece_bytes: int = outer["piece_bytes"]
         self._environment: bytes = outer["environment"]
         self._operations: list[tuple[SiteFacts, bytes]] = pickle.loads(outer["operations"])  # noqa: S301 - our own client made it
+        self.is_of_frames = self._operations[0][0].form == "frame"
+        if self.is_of_frames:
+            keep_freed()
         enter_surroundings(self.surroundings)
         shadows.announce_in(self.scratch)
         self.unequal = answering()

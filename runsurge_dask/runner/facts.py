@@ -151,6 +151,8 @@ class SiteFacts:
     """Lists, by their names in the chunk function, whose rows may stay where the chunks leave them: nobody else reaches them."""
     is_slow: bool = False
     """`frame`: a function of the script's own is called for its rows."""
+    is_small: bool = False
+    """`frame`: the script asks only for what is small of the frames that it reads."""
     may_wait: bool = False
     """`frame`: a read after which nothing can be seen to happen before the first question to it."""
     label: str = ""

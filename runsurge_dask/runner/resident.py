@@ -49,6 +49,17 @@ def give_back() -> None:
         _trim(0)
 
 
+def keep_freed() -> None:
+    """Let the C library keep what is freed for what comes next; nothing elsewhere."""
+    if _tune is not None:
+        _tune(_MMAP_THRESHOLD, _LARGEST_THRESHOLD)
+        _tune(_TRIM_THRESHOLD, _KEPT_BYTES)
+
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_LARGEST_THRESHOLD = 32 << 20
+_KEPT_BYTES = 1 << 30
+_tune = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
 _trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
 
 

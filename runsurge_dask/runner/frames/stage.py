@@ -304,7 +304,7 @@ class FrameSource:
             if answers[-1]["shapes"] != answers[0]["shapes"]:
                 wider.extend(_wider_joins(nodes, [answer["shapes"] for answer in answers]))
                 raise Escape("chunks disagree on the type of a result")
-            _check_results(answers[0]["shapes"], nodes, complete if columns is not None and not is_first else None)
+            _check_results(answers[0]["shapes"], nodes, complete if columns is not None else None)
 
         self.stages += 1
         lines = sorted({node.line for node in nodes if node.line} - {not_line} | {self.node.line})
