@@ -22,7 +22,7 @@ from runsurge_dask.runner.plain import ATOMIC, PLAIN_KINDS
 from runsurge_dask.runner.tapes import Tape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 Change = tuple[int, tuple[Any, ...], Any]
 """The position of a row, the way to what was changed in it, and its new content."""
@@ -57,10 +57,13 @@ class Snapshot:
             Escape: rows were changed that could not be changed alike elsewhere.
         """
         assert self.levels is not None
+        is_same = _content(self.rows) == self.content
+        if is_same and len(self.levels) <= 1 and not self.may_be_unequal:  # nothing within the rows but what their content says
+            return []
         now = _levels(self.rows)
         if self.unequal and list(map(id, self._unequal())) != list(map(id, self.unequal)):
             raise Escape("it changes not-a-numbers in the rows it is given")
-        if now is not None and _content(self.rows) == self.content and _are_same(now, self.levels):
+        if now is not None and is_same and _are_same(now, self.levels):
             return []
         if self.holds_twice():
             raise Escape("it changes the rows it is given")
@@ -133,15 +136,34 @@ def _levels(rows: Any) -> list[list[Any]] | None:
     levels: list[list[Any]] = []
     level: Any = rows
     while True:
-        if {set, frozenset, bytearray} & set(map(type, level)):
+        kinds = set(map(type, level))
+        if not kinds.isdisjoint(_CHANGING_KINDS):
             return None
-        inner = [value for value in level if type(value) in PLAIN_KINDS]
-        if not inner:
+        if kinds.isdisjoint(PLAIN_KINDS):
             return levels
         if len(levels) == _DEEPEST:
             return None
+        inner = [value for value in level if type(value) in PLAIN_KINDS]
         levels.append(inner)
-        level = list(itertools.chain.from_iterable(value.values() if type(value) is dict else value for value in inner))
+        level = _Within(inner)
+
+
+_CHANGING_KINDS = frozenset({set, frozenset, bytearray})
+
+
+class _Within:
+    """What is in lists, tuples and dictionaries, to be gone through more than once, at the speed of C where all are of one kind."""
+
+    def __init__(self, inner: list[Any]) -> None:
+        self._inner = inner
+        self._kinds = set(map(type, inner))
+
+    def __iter__(self) -> Iterator[Any]:
+        if dict not in self._kinds:
+            return itertools.chain.from_iterable(self._inner)
+        if len(self._kinds) == 1:
+            return itertools.chain.from_iterable(map(dict.values, self._inner))
+        return itertools.chain.from_iterable(value.values() if type(value) is dict else value for value in self._inner)
 
 
 def _are_same(one: list[list[Any]], other: list[list[Any]]) -> bool:
