@@ -124,7 +124,10 @@ class Selection:
 def cannot_change(rows: list[Any]) -> bool:
     """Whether rows are numbers and texts, or tuples of such: which object has them cannot be seen."""
     kinds = set(map(type, rows))
-    return kinds <= ATOMIC or (kinds <= ATOMIC | {tuple} and all(set(map(type, row)) <= ATOMIC for row in rows if type(row) is tuple))
+    if not kinds <= ATOMIC | {tuple}:
+        return False
+    tuples = rows if len(kinds) == 1 else [row for row in rows if type(row) is tuple]
+    return kinds <= ATOMIC or set(map(type, itertools.chain.from_iterable(tuples))) <= ATOMIC
 
 
 def is_held(rows: list[Any]) -> bool:
