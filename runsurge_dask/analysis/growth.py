@@ -43,11 +43,11 @@ def explain(growth: Growth) -> Accumulator | None:
 
 
 def _find_aliases(growth: Growth) -> None:
-    """`cell = stats[key]`, bound once in the body, stands for that item from there on."""
+    """`cell = stats[key]`, bound once in the body, stands for that item from there on; `node = node[key]` is no longer what it was."""
     bound = [n.id for s in growth.body for n in walk(s) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)]
     for node in (n for s in growth.body for n in walk(s)):
         match node:
-            case ast.Assign(targets=[ast.Name(id=name) as target], value=value) if bound.count(name) == 1:
+            case ast.Assign(targets=[ast.Name(id=name) as target], value=value) if bound.count(name) == 1 and name != growth.place[0]:
                 path = path_in(growth, value)
                 if path is not None and path[0]:
                     growth.aliases[name] = path[0]
