@@ -82,6 +82,8 @@ def build_program(source: str, path: str) -> Program:
     sites.extend(classify_frames({name: (file, module) for name, (file, module, _) in trees.items()}, len(sites) + 1))
     every = [module for _, module, _ in trees.values()]
     patch = _patched_library(mentions, trees)
+    if mentions.file_classes:
+        patch = f"line {mentions.file_classes[0]}: it asks whether a file is of one class and no other"
     if patch:
         sites = [replace(facts, kind=SplitKind.WHOLE, code=b"", divided=None, reason=patch) for facts in sites]
     return Program(
@@ -96,7 +98,9 @@ def build_program(source: str, path: str) -> Program:
         entry=_entry_of(tree, path),
         is_seeding=any(_seeds(module) for module in every),
         is_seeing_decimals=mentions.sees_decimals,
+        is_seeing_errors=mentions.sees_errors,
         is_patching=bool(patch),
+        is_telling_files=bool(mentions.file_classes),
         is_writing_errors=writes_errors(every),
         is_writing_bytes=writes_bytes(every),
         is_looking_into_caches=any(

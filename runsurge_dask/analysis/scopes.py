@@ -37,10 +37,14 @@ class Mentions:
     loose_classes: set[str] = field(default_factory=set)
     """Classes that are handed about as values: any name may then stand for one of them."""
 
+    sees_errors: bool = False
+    """Somewhere it may see which exception is being handled."""
     sees_decimals: bool = False
     """The program looks at the context of decimal arithmetic, or changes it."""
     compares_identity: bool = False
     """The program asks whether two values are the same object."""
+    file_classes: list[int] = field(default_factory=list)
+    """Lines that ask whether a file is of one class and no other."""
     patched: dict[str, int] = field(default_factory=dict)
     """Names whose attributes are set (`math.sqrt = mine`), with the first line; those of libraries would be unchanged in a chunk."""
     bound: set[str] = field(default_factory=set)
@@ -79,6 +83,9 @@ class Mentions:
         self.loose_classes |= set(_values(tree)) & self.classes
         self.sees_decimals |= bool(mentioned(tree) & DECIMAL_CONTEXTS)
         self.compares_identity |= any(map(_asks_identity, walk(tree)))
+        self.file_classes += [node.lineno for node in walk(tree) if isinstance(node, ast.Compare) and _tells_files_apart(node)]
+        keywords = {node.arg for node in walk(tree) if isinstance(node, ast.keyword)}
+        self.sees_errors |= bool(mentioned(tree) & ERROR_STATE) or "exc_info" in keywords
         for name, line in _patches(tree):
             self.patched.setdefault(name, line)
         self.bound |= {n.id for n in walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
@@ -197,6 +204,17 @@ def _asks_identity(node: ast.AST) -> bool:
         case ast.Compare(left=left, ops=ops, comparators=[*others]) if any(isinstance(op, ast.Is | ast.IsNot) for op in ops):
             return not any(isinstance(side, ast.Constant) for side in (left, *others))
     return False
+
+
+ERROR_STATE = frozenset({
+    "exc_info", "exception", "format_exc", "print_exc", "format_exception", "print_exception", "TracebackException", "__context__"
+})
+_FILE_CLASSES = frozenset({"TextIOWrapper", "BufferedReader", "BufferedWriter", "BufferedRandom", "FileIO"})
+
+
+def _tells_files_apart(node: ast.Compare) -> bool:
+    """Whether this asks if a class is that of open files: ours are not, though they are equal to it."""
+    return any(isinstance(op, ast.Is | ast.IsNot) for op in node.ops) and bool(mentioned(node) & _FILE_CLASSES)
 
 
 def _owner(name: str, above: tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]) -> str:

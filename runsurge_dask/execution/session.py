@@ -180,7 +180,8 @@ class Session:
             "chunks": self.options.chunks, "exact": self.exact, "worth_seconds": self.options.worth_seconds,
             "workers": self.options.workers, "scratch": self._scratch, "memory_bytes": self.options.memory_bytes,
             "piece_bytes": self.options.piece_bytes, "sees_decimals": self.program.is_seeing_decimals,
-            "is_patching": self.program.is_patching, "seeded": self.program.is_seeding,
+            "sees_errors": self.program.is_seeing_errors, "is_patching": self.program.is_patching,
+            "is_telling_files": self.program.is_telling_files, "seeded": self.program.is_seeding,
             "caches_are_seen": self.program.is_looking_into_caches
         }
         return {

@@ -68,6 +68,10 @@ class Program:
     """Somewhere a global random generator gets a seed."""
     is_patching: bool = False
     """It changes libraries: nothing of it is cut."""
+    is_seeing_errors: bool = False
+    """It may look at the exception that is being handled."""
+    is_telling_files: bool = False
+    """It asks whether a file is of one class and no other: it gets none of ours."""
     is_looking_into_caches: bool = False
     """Somewhere the hits of a cached function are asked for, or the cache is emptied."""
     is_seeing_decimals: bool = False

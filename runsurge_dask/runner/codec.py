@@ -27,7 +27,8 @@ from cloudpickle import cloudpickle
 from runsurge_dask.runner.constants import constant_at, holds_text_of_its_module, place_of
 from runsurge_dask.runner.escape import CannotShip, Escape, Hidden
 from runsurge_dask.runner.plain import ATOMIC, as_pickled, dump_plain, load_plain
-from runsurge_dask.runner.sinks import CaptureSink, SinkSet
+from runsurge_dask.runner.posing import class_of
+from runsurge_dask.runner.sinks import SinkSet, is_sink, sink_like
 from runsurge_dask.runner.standins import real
 from runsurge_dask.runner.unequal import MARK, Reference, Register, answering, is_unequal, sending, unequal_kinds
 
@@ -88,10 +89,10 @@ class EnvironmentPickler(cloudpickle.Pickler):  # type: ignore[misc]
         """How an object of the script leaves the driver, where pickling it as usual would not do."""
         if self._settles_classes and isinstance(obj, type):
             copyreg._slotnames(obj)  # type: ignore[attr-defined]  # noqa: SLF001 - pickling an instance would add this later
+        if is_sink(obj):
+            return obj.__reduce__()
         if isinstance(obj, io.IOBase):
-            return CaptureSink, (self._sinks.index_of(obj),)
-        if isinstance(obj, CaptureSink):
-            return CaptureSink, (obj.index,)
+            return sink_like, (class_of(type(obj)), self._sinks.index_of(obj))
         if isinstance(obj, types.GeneratorType):
             raise CannotShip("a generator is tied to its process")
         if _pickles_in_its_own_way(type(obj)) or holds_text_of_its_module(obj):
@@ -145,7 +146,7 @@ class ResultPickler(cloudpickle.Pickler):  # type: ignore[misc]
         """How a result leaves the chunk, where pickling it as usual would not do."""
         if isinstance(obj, type) and obj in cloudpickle._DYNAMIC_CLASS_TRACKER_BY_CLASS:  # noqa: SLF001
             return _class_by_tracker, (cloudpickle._DYNAMIC_CLASS_TRACKER_BY_CLASS[obj],)  # noqa: SLF001
-        if isinstance(obj, CaptureSink):
+        if is_sink(obj):
             raise Escape("a result holds an open file")
         if isinstance(obj, types.GeneratorType | io.IOBase):
             raise Escape("a result is tied to its process")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import locale
 import logging
 import os
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner import shadows
 from runsurge_dask.runner.escape import Escape
-from runsurge_dask.runner.sinks import LOGGING, STDERR, STDOUT, WARNINGS, CaptureSink, Journal
+from runsurge_dask.runner.sinks import LOGGING, STDERR, STDOUT, WARNINGS, Journal, sink_like
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +37,7 @@ NICENESS = 3
 
 def prepare_process() -> None:
     """Make this process one in which user code can only compute."""
-    sys.stdout, sys.stderr = CaptureSink(STDOUT), CaptureSink(STDERR)
+    sys.stdout, sys.stderr = sink_like(io.TextIOWrapper, STDOUT), sink_like(io.TextIOWrapper, STDERR)
     sys.stdin = NoInput()
     signal.signal(signal.SIGTERM, _stop)
     os.nice(NICENESS)

@@ -134,8 +134,9 @@ def _prepare(header: Mapping[str, Any], program: Mapping[str, Any], runtime: Run
     runtime.plain_code = _code_table(program)
     runtime.user_modules = {}
     sys.meta_path.insert(0, _UserModules(program["modules"], runtime))
-    files.install()
-    sources.install()
+    if not header["options"]["is_telling_files"]:
+        files.install()
+        sources.install()
     idioms.install(runtime, program["imports"])
     patch.install(runtime)
     arrays.install(runtime, is_strict=program["writes_errors"], is_exact=program["writes_bytes"])

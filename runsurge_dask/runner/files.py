@@ -14,15 +14,19 @@ import os
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from runsurge_dask.runner.posing import Posing, posing
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 _open = io.open
 
 
-class SourceFile(io.TextIOWrapper):
+@posing(io.TextIOWrapper)
+class SourceFile(io.TextIOWrapper, metaclass=Posing):  # type: ignore[metaclass]
     """A text file opened for reading. `for line in f` keeps its position known to us, at the price of a Python call a line."""
 
+    __class__: type = property(lambda _: io.TextIOWrapper)  # type: ignore[assignment]
     newline_mode: str | None
     mode: str
     _lines: Iterator[str] | None = None
@@ -219,12 +223,15 @@ class _Spoilable:
 _UNFINISHED = "__runsurge_unfinished__"
 
 
-class _Text(_Spoilable, io.TextIOWrapper):
+@posing(io.TextIOWrapper)
+class _Text(_Spoilable, io.TextIOWrapper, metaclass=Posing):  # type: ignore[metaclass]
+    __class__: type = property(lambda _: io.TextIOWrapper)  # type: ignore[assignment]
     mode: str
 
 
-class _Binary(_Spoilable, io.BufferedWriter):
-    pass
+@posing(io.BufferedWriter)
+class _Binary(_Spoilable, io.BufferedWriter, metaclass=Posing):  # type: ignore[metaclass]
+    __class__: type = property(lambda _: io.BufferedWriter)  # type: ignore[assignment]
 
 
 def install() -> None:

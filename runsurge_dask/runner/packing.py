@@ -90,6 +90,8 @@ def pack_stage(runtime: Runtime, source: Source, iterable: Any, operations: list
     """
     if sys.getprofile() is not None or sys.gettrace() is not None:
         raise CannotShip("the script watches its own calls")
+    if runtime.options["sees_errors"] and sys.exc_info()[1] is not None:
+        raise CannotShip("an exception is being handled around it, and the script may look at that")
     sinks, unequal = SinkSet(), runtime.sent.around
     grown = {key: entry for operation in operations for key, entry in operation.grown.items()}
     parts: list[tuple[SiteFacts, bytes]] = []

@@ -11,9 +11,10 @@ import io
 import logging
 import sys
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from runsurge_dask.runner.escape import CannotShip, Escape
+from runsurge_dask.runner.posing import Posing, posing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,11 +51,20 @@ def _join(texts: list[Any]) -> list[Any]:
     return ["".join(texts)] if all(type(text) is str for text in texts) else texts
 
 
-class CaptureSink:
+class CaptureSink(metaclass=Posing):
     """A file in a chunk child: it takes what is written, and refuses every question about the file."""
 
     def __init__(self, index: int) -> None:
         self.index = index
+
+    def __eq__(self, other: object) -> bool:
+        return is_sink(other) and other.index == self.index
+
+    def __hash__(self) -> int:
+        return hash(self.index)
+
+    def __repr__(self) -> str:
+        raise Escape("a chunk asks what a file is that is being written")
 
     def write(self, text: Any) -> int:
         """Note it for the driver."""
@@ -83,7 +93,25 @@ class CaptureSink:
         raise Escape(f"a chunk asked `{name}` of a file that is being written")
 
     def __reduce__(self) -> Any:
-        return CaptureSink, (self.index,)
+        return sink_like, (type(self).poses_as, self.index)
+
+
+def sink_like(kind: type, index: int) -> CaptureSink:
+    """A sink that poses as a file of this class."""
+    found = _sink_classes.get(kind)
+    if found is None:
+        found = posing(kind)(Posing("CaptureSink", (CaptureSink,), {"__class__": property(lambda _: kind)}))
+        _sink_classes[kind] = found
+    sink: CaptureSink = found(index)
+    return sink
+
+
+_sink_classes: dict[type, Any] = {}
+
+
+def is_sink(value: object) -> TypeGuard[CaptureSink]:
+    """Whether this is one, whatever it poses as."""
+    return issubclass(type(value), CaptureSink)
 
 
 class SinkSet:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner.files import SourceFile
 from runsurge_dask.runner.kept import Counted, count, kept_rows, stream, through
+from runsurge_dask.runner.posing import Posing, posing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,8 +37,15 @@ SEQUENCES = (list, tuple, range, deque, set, frozenset, dict, str, *_DICT_VIEWS)
 MAX_ITEMS_LISTED = 50_000_000
 
 
-class CsvReader:
+_reader, _writer = csv.reader, csv.writer
+_READER, _WRITER = type(_reader(())), type(_writer(io.StringIO()))
+
+
+@posing(_READER)
+class CsvReader(metaclass=Posing):
     """`csv.reader`, remembering its file and arguments; iterating it costs nothing extra."""
+
+    __class__: type = property(lambda _: _READER)  # type: ignore[assignment]
 
     def __init__(self, lines: Any, *args: Any, **kwargs: Any) -> None:
         self.lines = lines
@@ -71,8 +79,11 @@ def _count_lines(path: str, start: int, end: int) -> int:
     return content.count(b"\n") + (not content.endswith(b"\n") and bool(content))
 
 
-class CsvWriter:
+@posing(_WRITER)
+class CsvWriter(metaclass=Posing):
     """`csv.writer`, remembering its file and arguments so that a chunk child can make its like."""
+
+    __class__: type = property(lambda _: _WRITER)  # type: ignore[assignment]
 
     def __init__(self, file: Any, *args: Any, **kwargs: Any) -> None:
         self.file = file
@@ -84,9 +95,6 @@ class CsvWriter:
 
     def __reduce__(self) -> Any:
         return _rebuild_writer, (self.file, *self.arguments)
-
-
-_reader, _writer = csv.reader, csv.writer
 
 
 def _rebuild_writer(file: Any, args: Any, kwargs: Any) -> CsvWriter:
