@@ -92,6 +92,7 @@ class Cutter:
         self._quote: str | None = request.get("quote")
         self._bytes_per_unit: float = request.get("bytes_per_unit") or (1.0 if self.is_file else 0.0)
         self._forced = self._forced_cuts(options.chunks) if options.chunks else None
+        self._largest_bytes: int = request.get("largest_bytes", LARGEST_CHUNK_BYTES)
         self._assumed: float = request.get("bytes_per_byte", ASSUMED_BYTES_PER_BYTE)
         self._even: int = max(1, -(-(self.end - self.position) // (options.workers * CHUNKS_PER_WORKER)))
         self._measured: deque[tuple[int, int]] = deque(maxlen=REMEMBERED_CHUNKS)
@@ -134,7 +135,7 @@ class Cutter:
     def _size(self, share_bytes: int) -> int:
         size = self._even
         if self._bytes_per_unit:
-            size = min(size, int(LARGEST_CHUNK_BYTES / self._bytes_per_unit))
+            size = min(size, int(self._largest_bytes / self._bytes_per_unit))
         if share_bytes:
             room = share_bytes - min(LEAST_RESERVATION_BYTES, share_bytes // 8) if self._measured else share_bytes
             fitting = room / self._bound() if self._bound() else size

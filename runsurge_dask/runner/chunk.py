@@ -49,8 +49,8 @@ LARGE_RESULT_BYTES = 1 << 20
 """Larger results wait for the driver in a file, and not in the client's memory."""
 
 
-KEPT_SHARE = 2
-"""A child of a frame's stage keeps freed memory of up to one part in so many of its reservation."""
+MUCH_SMALLER = 0.85
+"""A chunk of less than this part of the largest so far shall not be measured by what that one has left."""
 
 
 def serve_chunks(channel: socket.socket) -> None:
@@ -67,6 +67,7 @@ def serve_chunks(channel: socket.socket) -> None:
             except BaseException as error:  # what the script's own classes and modules do when they are made anew
                 wire.send(channel, {"status": "escape", "reason": _describe(error), "forget": True}, [])
                 continue
+        stages[header["stage"]].make_ready(header["spec"])
         answer, results = run_task(stages[header["stage"]], header["spec"], blobs[1])
         if answer["status"] != "ok":
             stages.clear()
@@ -77,8 +78,8 @@ def serve_chunks(channel: socket.socket) -> None:
         wire.send(channel, answer, results)
         del results
         stage = stages.get(header["stage"])
-        if stage is None or not stage.is_of_frames or resident_bytes() - begun_with > header["spec"].get("reserved", 0) // KEPT_SHARE:
-            give_back()  # else the next chunk needs as much again, and new pages cost more than they are worth
+        if stage is None or not stage.is_of_frames:
+            give_back()
 
 
 class Stage:
@@ -98,12 +99,21 @@ class Stage:
         self._environment: bytes = outer["environment"]
         self._operations: list[tuple[SiteFacts, bytes]] = pickle.loads(outer["operations"])  # noqa: S301 - our own client made it
         self.is_of_frames = self._operations[0][0].form == "frame"
+        self._largest = 0
         if self.is_of_frames:
             keep_freed()
         enter_surroundings(self.surroundings)
         shadows.announce_in(self.scratch)
         self.unequal = answering()
         self.load()
+
+    def make_ready(self, spec: Mapping[str, Any]) -> None:
+        """Before a chunk of a frame that is smaller than those before it, give back what they have left."""
+        size = spec["end"] - spec["start"]
+        if self.is_of_frames and size < MUCH_SMALLER * self._largest:
+            give_back()
+            self._largest = 0
+        self._largest = max(size, self._largest)
 
     def load(self) -> None:
         """Take the environment in, with fresh accumulators in it."""

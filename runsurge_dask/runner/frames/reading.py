@@ -346,9 +346,9 @@ def report_types(table: TextTable, frame: pd.DataFrame) -> dict[str, Any]:
 
 def _widest_gap(column: Any, table: TextTable) -> tuple[int, int]:
     """The longest run of rows without a value that is no number and no truth value, and the last row that has one; -1 for none."""
-    places = [*range(0, len(column), PROBE_ROWS // 2), len(column) - 1]
+    places = [*range(0, len(column), PROBE_ROWS - 1), len(column) - 1]
     if len(column) and all(_is_word(value, table) for value in set(column.iloc[places].to_numpy(dtype=object, na_value=None))):
-        return PROBE_ROWS // 2, len(column) - 1
+        return PROBE_ROWS - 1, len(column) - 1
     values = column.to_numpy(dtype=object, na_value=None)
     last, widest, position = -1, 0, 0
     while position < len(values):

@@ -42,12 +42,15 @@ PLACED_ANSWERS = frozenset({"place", "labels", "keep"})
 """These need to know which rows of the file a chunk has, or make so much that a second try would be dear."""
 ATTEMPTS = 3
 """How often a stage is tried with wider column types."""
+LARGEST_BYTES = 8 << 20
+"""Of text in a chunk: what it needs is touched once and used again by the next, and the first touch of a page is what costs."""
 IN_CHUNK = 10
 """Bytes that a chunk holds for each byte of text: the text twice, the frame, and what is made of it (measured 6 to 9)."""
 SMALLEST_SHARE = 5
 """How often a file is cut anew, each time in chunks of half the size, where one needed more than there was."""
 MOST_REMEMBERED = 200
 """Answers to questions that were foreseen and not asked yet."""
+SIZES = {"bytes_per_byte": IN_CHUNK, "largest_bytes": LARGEST_BYTES}
 _CODE = marshal.dumps(compile(CODE, "<frame stage>", "exec"))
 
 
@@ -135,7 +138,7 @@ class FrameSource:
     def _look_over(self, line: int) -> bool:
         self.rows = []
         request = {"op": "propose", "site": self.facts.site, "needs_index": False, "is_asked_for": False, "quote": '"'}
-        request |= {"share": self.share, "bytes_per_byte": IN_CHUNK}
+        request |= {"share": self.share, **SIZES}
         proposal, _ = self.runtime.ask({**request, **self.table.cut_request(), "seconds_per_unit": self.table.pace})
         if "cuts" not in proposal:
             return False
@@ -345,7 +348,7 @@ class FrameSource:
             whole_job = {**job, "table": self.table}
             if job["kind"] != "first":
                 return Conversation(runtime, facts).run(_CODE, whole_job, chunks, lines, accept, is_used=job["kind"] != "scan")
-            span = {**self.table.cut_request(), "quote": None, "bytes_per_byte": IN_CHUNK}
+            span = {**self.table.cut_request(), "quote": None, **SIZES}
             found = Conversation(runtime, facts).run_over(_CODE, whole_job, span, lines, accept)
             self.cuts = [self.table.cut_request()["start"], *(end for _, (_, end) in found)]
             return [answer for answer, _ in found]
