@@ -31,18 +31,28 @@ def give_groups(bundle: Any, wanted: list[tuple[Any, str]], is_dropping: bool, i
     for column in content.values():
         if isinstance(column.dtype, pd.CategoricalDtype) or str(column.dtype) == "object":
             raise Escape("its keys are of a type whose order is not certain")
-    steps: dict[str, str] = {}
+    steps: dict[str, tuple[str, str]] = {}
+    sources: dict[tuple[Any, bool], str] = {}
     for place, (column, operation) in enumerate(wanted):
-        values = pd.Series(1, index=frame.index) if operation == "size" else frame[column]
+        if operation == "size":
+            steps[f"v{place}"] = key_names[0], "size"
+            continue
+        values = frame[column]
         _check_values(values, operation, is_exact=is_exact)
         for letter, step in _steps_of(operation, values).items():
-            content[f"{letter}{place}"] = values.abs() if letter == "a" else values
-            steps[f"{letter}{place}"] = step
-    table = pd.DataFrame(content)
-    grouped = table.groupby(key_names, sort=False, dropna=is_dropping)
-    return pd.DataFrame(
-        {name: getattr(grouped[name], step)(**({"ddof": 0} if step == "var" else {})) for name, step in steps.items()}
-    ).reset_index()
+            source = sources.setdefault((column, letter == "a"), f"c{len(sources)}")
+            if source not in content:
+                content[source] = values.abs() if letter == "a" else values
+            steps[f"{letter}{place}"] = source, step
+    grouped = pd.DataFrame(content, copy=False).groupby(key_names, sort=False, dropna=is_dropping)
+    worked_out = {(source, step): _step(grouped, source, step) for source, step in dict.fromkeys(steps.values())}
+    return pd.DataFrame({name: worked_out[way] for name, way in steps.items()}).reset_index()
+
+
+def _step(grouped: Any, source: str, step: str) -> Any:
+    if step == "size":
+        return grouped.size()
+    return getattr(grouped[source], step)(**({"ddof": 0} if step == "var" else {}))
 
 
 def _check_values(values: Any, operation: str, *, is_exact: bool) -> None:
@@ -61,7 +71,7 @@ def _steps_of(operation: str, values: Any) -> dict[str, str]:
     sizes = {"a": "sum"} if operation in {"sum", "mean"} and values.dtype.kind == "f" else {}
     if operation == "mean":
         return {**sizes, "v": "sum", "n": "count"}
-    return {**sizes, "v": "sum" if operation == "size" else operation}
+    return {**sizes, "v": operation}
 
 
 def give_distinct(value: Any, names: list[Any], *, chunk: Mapping[str, Any]) -> Any:
