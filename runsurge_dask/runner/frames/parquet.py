@@ -21,7 +21,7 @@ from runsurge_dask.runner.frames.scan import stamp_of
 from runsurge_dask.runner.frames.table import UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 META_ROWS = 60
 SECONDS_PER_BYTE = 4e-8
@@ -68,7 +68,11 @@ class ParquetTable:
         """Its types are known from its footer, but a page that cannot be read is only found by reading it."""
         return False
 
-    def take(self, chunk: Mapping[str, Any]) -> tuple[pd.DataFrame, dict[str, Any]]:
+    def to_take(self, columns: Collection[Any]) -> list[Any] | None:
+        """Never asked for."""
+        raise NotImplementedError
+
+    def take(self, chunk: Mapping[str, Any], columns: Sequence[Any] | None) -> tuple[pd.DataFrame, dict[str, Any]]:
         """Never asked for."""
         raise NotImplementedError
 

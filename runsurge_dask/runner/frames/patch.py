@@ -107,6 +107,19 @@ def _replace(runtime: Runtime) -> None:
     sys.addaudithook(_guard(runtime))
 
 
+def _text_of(runtime: Runtime) -> str:
+    """The text of the script and of its own modules; empty where warnings are errors, so that every column is read for what pandas says."""
+    if any(entry[0] == "error" for entry in warnings.filters):
+        return ""
+    files = {site.file for site in runtime.sites.values()}
+    files |= {file for module in runtime.user_modules.values() if (file := getattr(module, "__file__", None))}
+    texts = []
+    for file in sorted(files):
+        with open(file, encoding="utf-8", errors="replace") as opened:
+            texts.append(opened.read())
+    return "\n".join(texts)
+
+
 def _lazy_reader(runtime: Runtime, plain: Any, room: str) -> Any:
     """A function that reads lazily where it can, and is pandas' own otherwise."""
     from runsurge_dask.runner.frames import lazy
@@ -150,7 +163,7 @@ def _open(runtime: Runtime, plain: Any, room: str, path: Any, arguments: Mapping
         node.rows.node, node.rows.makes_ranges = node, room == "reading"
     source = FrameSource(runtime, facts, table, _reader(plain, path, dict(arguments), place), node)
     source.is_large = bool(runtime.options["chunks"]) or is_too_large(os.path.getsize(path), room)
-    is_waiting = facts.may_wait and table.may_wait and source.wait(late.place_of(sys._getframe(2), lambda _: True))  # noqa: SLF001
+    is_waiting = facts.may_wait and table.may_wait and source.wait(late.place_of(sys._getframe(2), lambda _: True), _text_of(runtime))  # noqa: SLF001
     if not is_waiting and not source.look_over(facts.line):
         return None
     if room == "parquet":

@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 
 from runsurge_dask.runner.escape import Escape
-from runsurge_dask.runner.frames.scan import check_bytes, count_rows, read_range, stamp_of
+from runsurge_dask.runner.frames.scan import CheckedBytes, count_rows, read_range, stamp_of
 from runsurge_dask.runner.frames.table import UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 META_ROWS = 60
 WORK_SECONDS_PER_BYTE = 6e-8
@@ -105,6 +105,10 @@ class TextTable:
 
     def read(self, content: bytes, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """The rows in these bytes; of some columns only, if so asked."""
+        given: Any = io.BytesIO(self.head + content) if self.encoding == "latin-1" else _Given(self.head, content)
+        return self._parse(given, columns)
+
+    def _parse(self, given: Any, columns: Sequence[str] | None) -> pd.DataFrame:
         arguments = dict(self.arguments)
         if self.forced:
             arguments["dtype"] = {**(arguments.get("dtype") or {}), **self.forced}
@@ -114,7 +118,6 @@ class TextTable:
                 arguments["parse_dates"] = [name for name in arguments["parse_dates"] if name in columns]
             if isinstance(arguments.get("dtype"), dict):
                 arguments["dtype"] = {name: dtype for name, dtype in arguments["dtype"].items() if name in columns}
-        given: Any = io.BytesIO(self.head + content) if self.encoding == "latin-1" else _Given(self.head, content)
         frame: pd.DataFrame = pd.read_csv(given, **arguments)
         return frame
 
@@ -125,20 +128,41 @@ class TextTable:
     @property
     def may_wait(self) -> bool:
         """Whether chunks can read it before anybody has looked it over: no quotes so far, and labels that are row numbers."""
-        return self.index_kind == "rows" and b'"' not in _sample_of(self.path, self.head, self.stamp)
+        return self.index_kind == "rows" and self.encoding != "latin-1" and b'"' not in _sample_of(self.path, self.head, self.stamp)
 
-    def take(self, chunk: Mapping[str, Any]) -> tuple[pd.DataFrame, dict[str, Any]]:
-        """The rows of a chunk that nobody has looked over, and what `settle` wants to know of them.
+    def to_take(self, columns: Collection[Any]) -> list[Any] | None:
+        """The columns that have to be read to be sure of these: those on whose values a demand is made, too; None for all."""
+        given = self.arguments.get("dtype")
+        if PLACED & set(self.arguments) or not (given is None or isinstance(given, dict)):
+            return None
+        dates = self.arguments.get("parse_dates")
+        wanted = {*columns, *(given or ()), *(dates if isinstance(dates, list) else ()), *self.labels[-1:]}
+        return None if wanted >= set(self.labels) else [name for name in self.labels if name in wanted]
+
+    def take(self, chunk: Mapping[str, Any], columns: Sequence[Any] | None) -> tuple[pd.DataFrame, dict[str, Any]]:
+        """The rows of a chunk that nobody has looked over, and what `settle` wants to know of them; of columns as `to_take` says.
 
         Raises:
             Escape: reading the whole might raise, or see other rows.
         """
-        content = read_range(self.path, chunk["start"], chunk["end"], self.stamp)
-        check_bytes(content, self.encoding)
-        frame = self.read(content)
-        if not isinstance(frame.index, pd.RangeIndex) or list(frame.columns) != self.labels:
+        span = chunk["start"], chunk["end"]
+        content = CheckedBytes(self.path, span, head=self.head, stamp=self.stamp, separator=self.separator, encoding=self.encoding)
+        try:
+            frame = self._parse(content, columns)
+        finally:
+            content.close()
+        if not isinstance(frame.index, pd.RangeIndex) or list(frame.columns) != (self.labels if columns is None else columns):
             raise Escape("a row has more fields than the header")
+        if columns is not None and not self._has_full_rows(content.separators, frame):
+            count_rows(read_range(self.path, *span, self.stamp), self.separator, self.columns, self.encoding)
         return frame, report_types(self, frame)
+
+    def _has_full_rows(self, separators: int, frame: pd.DataFrame) -> bool:
+        """Whether no row is longer than the header: there are as many separators as full rows have, and no row lacks its last field."""
+        last = frame[self.labels[-1]]
+        if separators != (self.columns - 1) * len(frame) or last.isna().any():
+            return False
+        return not (last.dtype == "str" and (last == "").any())
 
     def settle_cuts(self, cuts: Sequence[int], *, is_forced: bool) -> list[int]:
         """The cuts as they are."""

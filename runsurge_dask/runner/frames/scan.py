@@ -7,6 +7,7 @@ Only field counts, quotes and the encoding can make pandas' parser raise where n
 
 from __future__ import annotations
 
+import codecs
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -39,25 +40,70 @@ def read_range(path: str, start: int, end: int, stamp: tuple[int, ...]) -> bytes
     return content
 
 
+class CheckedBytes:
+    """The bytes of a chunk as a file for `read_csv`, after a head: looked at block by block, while the processor still has them.
+
+    Raises:
+        Escape: from `read`, where pandas might raise on the whole, or see other rows.
+    """
+
+    def __init__(self, path: str, span: tuple[int, int], *, head: bytes, stamp: tuple[int, ...], separator: str, encoding: str) -> None:
+        self._position, self._end = span
+        self._head = head
+        self._separator = ord(separator)
+        self._decoder = None if encoding == "latin-1" else codecs.getincrementaldecoder(encoding)()
+        self._encoding = encoding
+        self._last = b""
+        self._is_plain = True
+        self.separators = 0
+        """So many were read."""
+        self._descriptor = os.open(path, os.O_RDONLY)
+        if stamp_of(os.fstat(self._descriptor)) != tuple(stamp):
+            self.close()
+            raise Escape("the input file changed while it was read")
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(())
+
+    def read(self, size: int = -1) -> bytes:
+        """The head, or the next block."""
+        del size
+        if self._head:
+            head, self._head = self._head, b""
+            return head
+        block = os.pread(self._descriptor, min(BLOCK_BYTES, self._end - self._position), self._position)
+        if not block and self._position < self._end:
+            raise Escape("the input file changed while it was read")
+        self._position += len(block)
+        self._check(block)
+        return block
+
+    def _check(self, block: bytes) -> None:
+        if b"\0" in block:
+            raise Escape("the file holds zero bytes")
+        if b'"' in block:
+            raise Escape("quotes where the first rows have none")
+        if b"\r" in block or self._last == b"\r":
+            joined = self._last + block + (b"" if self._position < self._end else b"\0")
+            if joined[:-1].count(b"\r") != joined.count(b"\r\n"):
+                raise Escape("a carriage return stands alone")
+        self._last = block[-1:]
+        if self._decoder is not None and not (self._is_plain and block.isascii()):
+            try:
+                self._decoder.decode(block, final=self._position >= self._end)
+            except UnicodeDecodeError:
+                raise Escape(f"the file is not {self._encoding}") from None
+            self._is_plain = not self._decoder.getstate()[0]
+        self.separators += int(np.count_nonzero(np.frombuffer(block, dtype=np.uint8) == self._separator))
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._descriptor)
+
+
 def stamp_of(status: os.stat_result) -> tuple[int, ...]:
     """What tells one state of a file from another."""
     return status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev
-
-
-def check_bytes(content: bytes, encoding: str, *, may_quote: bool = False) -> None:
-    """See that lines end where they seem to, and that every byte can be read.
-
-    Raises:
-        Escape: that is not certain.
-    """
-    if b"\0" in content:
-        raise Escape("the file holds zero bytes")
-    if encoding != "latin-1" and not content.isascii():
-        _decode(content, encoding)
-    if b"\r" in content and content.count(b"\r") != content.count(b"\r\n"):
-        raise Escape("a carriage return stands alone")
-    if not may_quote and b'"' in content:
-        raise Escape("quotes where the first rows have none")
 
 
 def count_rows(content: bytes, separator: str, columns: int, encoding: str) -> int:
@@ -66,7 +112,12 @@ def count_rows(content: bytes, separator: str, columns: int, encoding: str) -> i
     Raises:
         Escape: pandas might raise on it, or see other rows.
     """
-    check_bytes(content, encoding, may_quote=True)
+    if b"\0" in content:
+        raise Escape("the file holds zero bytes")
+    if encoding != "latin-1" and not content.isascii():
+        _decode(content, encoding)
+    if b"\r" in content and content.count(b"\r") != content.count(b"\r\n"):
+        raise Escape("a carriage return stands alone")
     if b'"' in content:
         return _rows_of(content, separator, columns, has_quotes=True)
     return sum(_rows_of(block, separator, columns, has_quotes=False) for block in _blocks_of(content))

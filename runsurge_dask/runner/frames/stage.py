@@ -50,6 +50,8 @@ SMALLEST_SHARE = 5
 """How often a file is cut anew, each time in chunks of half the size, where one needed more than there was."""
 MOST_REMEMBERED = 200
 """Answers to questions that were foreseen and not asked yet."""
+NAMELESS = frozenset({".columns", "select_dtypes", "dtypes", ".items(", ".keys(", "filterwarnings", "simplefilter", "catch_warnings"})
+"""A script with such words may come to columns whose names it does not spell, or listens to what pandas says of any of them."""
 SIZES = {"bytes_per_byte": IN_CHUNK, "largest_bytes": LARGEST_BYTES}
 _CODE = marshal.dumps(compile(CODE, "<frame stage>", "exec"))
 
@@ -115,6 +117,10 @@ class FrameSource:
     read_at: late.Place | None = None
     built: list[tuple[Node, late.Place | None]] = field(default_factory=list)
     """Expressions over a source that is not settled, in order, with the places where the script built them."""
+    certain: set[Any] | None = None
+    """The columns whose types are known; None where all are."""
+    words: str = ""
+    """The text of the script: a column that stands nowhere in it is not read, unless it is asked for after all."""
     answers: dict[Any, list[list[Any]]] = field(default_factory=dict)
     """What was foreseen to be asked, and not asked yet."""
     kept: list[Any] = field(default_factory=list)
@@ -136,13 +142,16 @@ class FrameSource:
         return False
 
     def _look_over(self, line: int) -> bool:
-        self.rows = []
         request = {"op": "propose", "site": self.facts.site, "needs_index": False, "is_asked_for": False, "quote": '"'}
         request |= {"share": self.share, **SIZES}
         proposal, _ = self.runtime.ask({**request, **self.table.cut_request(), "seconds_per_unit": self.table.pace})
         if "cuts" not in proposal:
             return False
         self.cuts = self.table.settle_cuts(proposal["cuts"], is_forced=bool(self.runtime.options["chunks"]))
+        return self._scan(line)
+
+    def _scan(self, line: int) -> bool:
+        """See that reading the chunks cannot raise, and what types their columns have; false where the file is to be read plainly."""
         chunks = [{"start": a, "end": b} for a, b in pairwise(self.cuts)]
         try:
             for _ in range(ATTEMPTS):
@@ -157,14 +166,25 @@ class FrameSource:
         except Escape as escape:
             self.runtime.tell({"op": "decline", "site": self.facts.site, "reason": escape.reason})
             return False
+        self.certain = None
         self._keep_cuts([answer["rows"] for answer in answers])
         assert self.node.rows is not None
         self.node.rows.lengths = self.rows
         return self.total > 0
 
-    def wait(self, read_at: late.Place | None) -> bool:
-        """Leave looking the file over to the first question."""
-        self.read_at, self.is_settled = read_at, False
+    def _is_certain(self, columns: list[Any] | None) -> bool:
+        """Whether the types of these columns are known; the rest of the file is looked over if they are not."""
+        if self.certain is None or (columns is not None and self.certain >= set(columns)):
+            return True
+        types = _types_of(self.node.meta)
+        if not self._scan(self.node.line) or (_types_of(self.node.meta) != types and not self._rebuild()):
+            self.is_broken = True
+        self.built.clear()
+        return not self.is_broken
+
+    def wait(self, read_at: late.Place | None, words: str) -> bool:
+        """Leave looking the file over to the first question; `words` is the text of the script."""
+        self.read_at, self.words, self.is_settled = read_at, words, False
         return True
 
     def settle(self) -> bool:
@@ -190,7 +210,7 @@ class FrameSource:
 
     def _keep_cuts(self, rows: list[int]) -> None:
         """Join chunks without rows to their neighbours."""
-        kept = [self.cuts[0]]
+        kept, self.rows = [self.cuts[0]], []
         for end, count in zip(self.cuts[1:], rows, strict=True):
             if count:
                 kept.append(end)
@@ -255,7 +275,8 @@ class FrameSource:
         if given is None or not self.is_settled:
             return self._attempt(facts, roots, not_line) if self.settle() else None
         if _types_of(self.node.meta) == types:
-            self.built.clear()
+            if self.certain is None:
+                self.built.clear()
             return given
         self.is_broken = not self._rebuild()
         return None if self.is_broken else self._attempt(facts, roots, not_line)
@@ -282,8 +303,12 @@ class FrameSource:
         complete = {id(root) for root, how in roots if how[0] not in PARTIAL}
         columns = needed_columns(roots, nodes, self.node)
         is_first = not self.is_settled
+        taken = self._to_take(columns) if is_first else None
+        if not is_first and not self._is_certain(columns):
+            return None
         job = {
             "kind": "first" if is_first else "eval",
+            "taken": taken,
             "source": self.node,
             "held": held,
             "roots": roots,
@@ -319,18 +344,24 @@ class FrameSource:
         for answer in answers:
             self.reading_seconds += answer["seconds"][0]
             self.working_seconds += answer["seconds"][1]
-        if is_first and not self._take_over(answers):
+        if is_first and not self._take_over(answers, taken):
             return None
         return [list(column) for column in zip(*(answer["values"] for answer in answers), strict=True)]
 
-    def _take_over(self, answers: list[Any]) -> bool:
+    def _to_take(self, columns: list[Any] | None) -> list[Any] | None:
+        """The columns to read in the first pass: those asked for, and those that may be asked for later; None for all."""
+        if columns is None or not self.words or any(word in self.words for word in NAMELESS):
+            return None
+        return self.table.to_take({*columns, *(name for name in self.node.meta.columns if str(name) in self.words)})
+
+    def _take_over(self, answers: list[Any], taken: list[Any] | None) -> bool:
         """Believe what the first chunks have seen of the file; whether it is certain."""
         try:
             if self.table.settle(answers) or not all(answer["rows"] for answer in answers):
                 return False
         except Escape:
             return False
-        self.is_settled = True
+        self.is_settled, self.certain = True, None if taken is None else set(taken)
         self.node.meta = self.table.first_rows(self.node.meta)
         self.rows = [answer["rows"] for answer in answers]
         assert self.node.rows is not None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import pandas as pd
 
@@ -38,7 +38,10 @@ class Table(Protocol):
     def may_wait(self) -> bool:
         """Whether chunks may `take` it before it was looked over."""
 
-    def take(self, chunk: Mapping[str, Any]) -> tuple[pd.DataFrame, dict[str, Any]]:
+    def to_take(self, columns: Collection[Any]) -> list[Any] | None:
+        """The columns that have to be taken to be sure of these; None for all."""
+
+    def take(self, chunk: Mapping[str, Any], columns: Sequence[Any] | None) -> tuple[pd.DataFrame, dict[str, Any]]:
         """In a chunk child: the rows of a chunk that nobody has looked over, and the types of its columns.
 
         Raises:

@@ -44,10 +44,10 @@ def _work_out(job: Mapping[str, Any], chunk: Mapping[str, Any], table: Table) ->
     begun = time.process_time()
     types: dict[str, Any] = {}
     if job["kind"] == "first":
-        frame, types = table.take(chunk)
+        frame, types = table.take(chunk, job["taken"])
         chunk = {**chunk, "rows": len(frame)}
         if job["columns"] is not None:
-            frame = frame[job["columns"]]
+            frame = frame.drop(columns=[name for name in frame.columns if name not in job["columns"]])  # which copies nothing
     else:
         frame = table.load(chunk, job["columns"])
     loaded = time.process_time()
