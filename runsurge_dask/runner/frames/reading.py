@@ -29,6 +29,8 @@ WORK_SECONDS_PER_BYTE = 6e-8
 """What is done with a row after it is read costs more than reading it (20 ns a byte at most): writing it as text costs 75."""
 HEAD_BYTES = 1 << 20
 """The first rows are taken from so many bytes."""
+PIECES, PIECE_BYTES = 12, 1 << 16
+"""So many pieces of so many bytes from all over the file are read to guess the types of its columns."""
 SUPPORTED = frozenset(
     {
         "sep",
@@ -226,14 +228,29 @@ def open_table(path: Any, arguments: Mapping[str, Any]) -> tuple[TextTable, pd.D
 
 
 def _typed(table: TextTable, first: pd.DataFrame, sample: bytes) -> pd.DataFrame:
-    """The first rows with the types that all rows of the sample have: a gap further down makes floats of integers."""
+    """The first rows with the types of rows from all over the file: a gap further down makes floats of integers."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            typed = table.read(sample).iloc[: len(first)]
+            typed = table.read(sample + _pieces_of(table, len(sample))).iloc[: len(first)]
     except Exception:  # what it is will be seen when the whole is looked over
         return first
     return typed if list(typed.columns) == list(first.columns) and typed.index.equals(first.index) else first
+
+
+def _pieces_of(table: TextTable, known: int) -> bytes:
+    """Whole lines from all over the rest of a file; none where quotes could hold line feeds."""
+    start, end = len(table.head) + known, table.stamp[0]
+    places = [start + (end - start) * n // PIECES for n in range(PIECES)] if end - start > PIECES * PIECE_BYTES else []
+    pieces = []
+    with open(table.path, "rb") as file:
+        for place in places:
+            file.seek(place)
+            file.readline()
+            piece = file.read(PIECE_BYTES)
+            pieces.append(piece[: piece.rfind(b"\n") + 1])
+    found = b"".join(pieces)
+    return b"" if b'"' in found else found
 
 
 class _Given:
