@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runsurge_contracts.run import TaskReport
-from runsurge_dask.planning.cuts import CutOptions, Cutter
+from runsurge_dask.planning.cuts import AHEAD_PER_WORKER, CutOptions, Cutter
 from runsurge_dask.runner import records, wire
 
 if TYPE_CHECKING:
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from runsurge_dask.execution.cluster import EmbeddedCluster
     from runsurge_dask.execution.memory import MemoryWatch
     from runsurge_dask.lowering.graph import LoweredStage
-
-AHEAD_PER_WORKER = 3
-"""Chunks that are cut, under way, or waiting to be joined."""
 
 
 @dataclass(slots=True, eq=False)

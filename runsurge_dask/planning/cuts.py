@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 CHUNKS_PER_WORKER = 4
 """More even out unequal chunks, fewer save the fixed cost of a task (2 ms)."""
+AHEAD_PER_WORKER = 3
+"""Chunks that are cut, under way, or waiting to be joined: what a chunk held is known when so many more are cut."""
 LARGEST_CHUNK_BYTES = 32 << 20
 """A chunk of text is held whole, as bytes and as objects; larger ones only cost memory."""
 SMALLEST_CHUNK_BYTES = 1 << 16
@@ -95,6 +97,7 @@ class Cutter:
         self._largest_bytes: int = request.get("largest_bytes", LARGEST_CHUNK_BYTES)
         self._assumed: float = request.get("bytes_per_byte", ASSUMED_BYTES_PER_BYTE)
         self._even: int = max(1, -(-(self.end - self.position) // (options.workers * CHUNKS_PER_WORKER)))
+        self._ahead = options.workers * AHEAD_PER_WORKER
         self._measured: deque[tuple[int, int]] = deque(maxlen=REMEMBERED_CHUNKS)
 
     def _forced_cuts(self, chunks: int) -> deque[int]:
@@ -146,12 +149,13 @@ class Cutter:
         return max(int(size), least)
 
     def _bound(self) -> float:
-        """Bytes that a chunk holds for each unit, at most, with a margin that follows from how much they have differed."""
+        """Bytes that a chunk holds for each unit, at most, with a margin that follows from how much they differ, and in which way."""
         if not self._measured:
             return MARGIN * self._assumed * self._bytes_per_unit
         large = COMPARABLE * max(units for units, _ in self._measured)
         slopes = [peak / units for units, peak in self._measured if units >= large]
-        return MARGIN * max(slopes) + (max(slopes) - min(slopes))
+        spread, rise = max(slopes) - min(slopes), (slopes[-1] - slopes[0]) / max(1, len(slopes) - 1)
+        return MARGIN * max(slopes) + max(spread, self._ahead * rise)
 
     def fits(self, units: int, share_bytes: int) -> bool:
         """Whether a chunk of this size is expected to stay below a share."""

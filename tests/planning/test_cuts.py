@@ -84,10 +84,17 @@ def test_the_first_chunks_hold_little_and_show_what_the_next_need() -> None:
 
 def test_where_chunks_differ_reservations_have_more_room() -> None:
     alike, unlike = (Cutter({**ROWS, "end": 10**7, "bytes_per_unit": 100.0}, options()) for _ in range(2))
-    for peak in (900, 1000):
+    for peak in (1000, 900, 1000):
         alike.note(1000, 1000 << 10)
         unlike.note(1000, peak << 10)
     assert unlike.reservation_bytes(1000, 0) - alike.reservation_bytes(1000, 0) == pytest.approx(100 << 10, abs=2)
+
+
+def test_where_rows_grow_the_next_chunks_are_expected_to_hold_more() -> None:
+    cutter = Cutter({**ROWS, "end": 10**7, "bytes_per_unit": 100.0}, options())
+    for number in range(2):
+        cutter.note(1000, (100 + 5 * number) << 10)
+    assert cutter.reservation_bytes(1000, 0) > (100 + 5 * 7) << 10
 
 
 def test_what_takes_no_time_is_not_cut() -> None:
