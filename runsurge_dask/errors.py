@@ -35,3 +35,9 @@ class MemoryLimitError(RunSurgeError):
     """The script needs more memory than it may have."""
 
     code = "memory-limit"
+
+
+class DiskError(RunSurgeError):
+    """What must lie on a disk for a while finds no room there."""
+
+    code = "disk-full"

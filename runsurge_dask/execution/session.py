@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from runsurge_contracts.run import StageReport
 from runsurge_contracts.scalars import format_bytes
-from runsurge_dask.errors import MemoryLimitError
+from runsurge_dask.errors import DiskError, MemoryLimitError, RunSurgeError
 from runsurge_dask.execution.cluster import EmbeddedCluster
 from runsurge_dask.execution.memory import MemoryWatch, own_pids
 from runsurge_dask.execution.stages import Listed, Ranged, StageRun, Tally
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from runsurge_dask.runner.host import Child, RunnerHost
 
 
+MORE_ROOM = "Free some space there, set TMPDIR to a folder on a larger disk"
 STOP_SECONDS = 0.5
 """How long a script that outgrows its memory may take to end by itself, taking back what it was writing."""
 
@@ -106,8 +107,14 @@ class Session:
 
         Raises:
             MemoryLimitError: it needs more than it may have.
+            DiskError: there is no room for what must lie in files meanwhile.
         """
-        with tempfile.TemporaryDirectory(prefix="runsurge-rows-", ignore_cleanup_errors=True) as self._scratch:
+        try:
+            folder = tempfile.TemporaryDirectory(prefix="runsurge-rows-", ignore_cleanup_errors=True)
+        except OSError as error:
+            where = os.environ.get("TMPDIR") or "TMPDIR"
+            raise DiskError(where, f"no folder can be made for temporary files ({error.strerror})", remedy=f"{MORE_ROOM}.") from None
+        with folder as self._scratch:
             return self._run()
 
     def _run(self) -> int:
@@ -159,10 +166,15 @@ class Session:
         what = f"{format_bytes(limit)} are less than what the processes of a run hold before any data"
         raise MemoryLimitError("--memory", what, remedy=f"Give at least {format_bytes(least)}.", code="limit-below-baseline")
 
-    def _refuse(self, line: int) -> MemoryLimitError:
+    def _refuse(self, line: int) -> RunSurgeError:
         file = os.path.basename(self.program.file)
         held, limit = format_bytes(self.outgrown_bytes), format_bytes(self.options.memory_bytes)
         where = f"{file}, line {line}" if line else file
+        no_room = next((slot.no_room for slot in self._watched.slots if slot.no_room), "")
+        if no_room:
+            what = f"rows that stay in files find no room in {os.path.dirname(self._scratch)} ({no_room}), and in memory they need more "
+            what += f"than --memory allows: all processes held {held} of {limit}"
+            return DiskError(where, what, remedy=f"{MORE_ROOM}, or raise --memory.")
         what = f"the script itself needs more than --memory allows: all processes held {held} of {limit}"
         return MemoryLimitError(where, what, remedy="Raise --memory, or keep less at a time before this line.")
 
@@ -238,7 +250,10 @@ class Session:
 
     def _run_stage(self, driver: Child, header: wire.Header, blobs: list[bytes]) -> None:
         if self.cluster is None:
-            self.cluster = EmbeddedCluster(self.host, self.options.workers)
+            try:
+                self.cluster = EmbeddedCluster(self.host, self.options.workers)
+            except OSError as error:
+                raise DiskError(os.path.dirname(self._scratch), f"Dask cannot start ({error})", remedy=f"{MORE_ROOM}.") from None
         self._watched.slots = self.cluster.slots
         for slot in self.cluster.slots:
             slot.scratch = self._scratch

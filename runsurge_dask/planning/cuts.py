@@ -31,8 +31,9 @@ ASSUMED_BYTES_PER_BYTE = 40
 """What a chunk holds for each byte of its input until chunks have been measured: rows of short texts in lists hold 15 to 50."""
 FIRST_BYTES, FIRST_PART = 32 << 20, 1 / 16
 """Chunks that are cut before any was measured may hold so much, or so much of their share: they show what the next will need."""
-MARGIN = 1.2
-"""A reservation is so much more than what the chunks before would need at this size, and more where those differed: rows differ."""
+MARGIN, LEAST_MARGIN, MARGIN_OF_ONE = 1.2, 1.1, 0.2
+"""A reservation is so much more than what the chunks before would need at this size: rows differ. The second is added to how much
+they did differ, or grew; the third is divided among the chunks that are known: of one, little is known."""
 COMPARABLE = 0.5
 """Chunks of at least this part of the largest one say what a large one holds; smaller ones hold much that does not grow with them."""
 LARGEST_STEP = 4
@@ -154,8 +155,9 @@ class Cutter:
             return MARGIN * self._assumed * self._bytes_per_unit
         large = COMPARABLE * max(units for units, _ in self._measured)
         slopes = [peak / units for units, peak in self._measured if units >= large]
-        spread, rise = max(slopes) - min(slopes), (slopes[-1] - slopes[0]) / max(1, len(slopes) - 1)
-        return MARGIN * max(slopes) + max(spread, self._ahead * rise)
+        highest = max(slopes) or 1.0
+        spread, rise = (highest - min(slopes)) / highest, (slopes[-1] - slopes[0]) / highest / max(1, len(slopes) - 1)
+        return highest * (max(MARGIN, LEAST_MARGIN + max(spread, self._ahead * rise)) + MARGIN_OF_ONE / len(slopes))
 
     def fits(self, units: int, share_bytes: int) -> bool:
         """Whether a chunk of this size is expected to stay below a share."""

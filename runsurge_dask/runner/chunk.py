@@ -75,7 +75,7 @@ def serve_chunks(channel: socket.socket) -> None:
         else:
             answer["net_peak_bytes"] = max(0, answer["peak_resident_bytes"] - begun_with)
             answer["begun_with"] = begun_with
-        wire.send(channel, answer, results)
+        wire.send(channel, {**answer, "no_room": shadows.refusal()}, results)
         del results
         stage = stages.get(header["stage"])
         if stage is None or not stage.is_of_frames:

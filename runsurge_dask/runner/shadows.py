@@ -48,6 +48,7 @@ class _State:
     opening = False
     files: list[tuple[str, str, str]] = []  # noqa: RUF012 - one list a process, replaced for each chunk
     read: set[str] = set()  # noqa: RUF012
+    refusal = ""
     handles: dict[str, weakref.ref[Any]] = {}  # noqa: RUF012
     """By path: what was opened for writing last."""
     ledger = ""
@@ -63,7 +64,7 @@ def announce_in(folder: str) -> None:
 def begin() -> None:
     """Start to watch a chunk."""
     _State.active = True
-    _State.files, _State.read, _State.handles = [], set(), {}
+    _State.files, _State.read, _State.handles, _State.refusal = [], set(), {}, ""
     if _State.is_announced:
         _note("", "w")
         _State.is_announced = False
@@ -81,6 +82,11 @@ def _note(path: str, mode: str) -> None:
 def is_watching() -> bool:
     """Whether a chunk is under way."""
     return _State.active
+
+
+def refusal() -> str:
+    """Why a file of the run could not be written while this chunk was under way; empty if none was refused."""
+    return _State.refusal
 
 
 def has_written() -> bool:
@@ -139,7 +145,8 @@ def leave(folder: str, blobs: Iterable[bytes]) -> str:
                 content = memoryview(blob)
                 while content:
                     content = content[file.write(content) :]
-    except OSError:
+    except OSError as error:
+        _State.refusal = error.strerror or str(error)
         with contextlib.suppress(OSError):
             os.remove(path)
         return ""

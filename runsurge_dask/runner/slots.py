@@ -31,6 +31,8 @@ class RunnerSlot:
         self.reserved_bytes = 0
         """What the chunk under way is expected to hold at most, beyond what its process held at first."""
         self._outgrown_bytes = 0
+        self.no_room = ""
+        """Why a chunk could not leave what it found in a file."""
         self.scratch = ""
         """The folder of the run, in which its children note what they write."""
 
@@ -68,6 +70,7 @@ class RunnerSlot:
             answer, results = child.call({"stage": stage, "spec": spec}, [blob, items])
         except EOFError:
             return self._epitaph(child), []
+        self.no_room = answer.get("no_room") or self.no_room
         if answer["status"] == "ok" and stage == self._refused:
             drop_files(answer["files"]["written"])
             answer, results = {"status": "escape", "reason": "it was stopped"}, []
