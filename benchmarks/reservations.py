@@ -148,7 +148,7 @@ USES = {
 }
 SHAPES: dict[str, Callable[[float], int]] = {
     "even": lambda _: 8,
-    "growing": lambda done: 4 + int(8 * done),
+    "growing": lambda done: 6 + int(4 * done),
     "waves": lambda done: 6 + int(6 * done * 20) % 7,
 }
 """Cells of a row, by the part of the file that comes before it."""

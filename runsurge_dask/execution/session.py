@@ -129,8 +129,8 @@ class Session:
             return self._converse(driver)
         finally:
             self.watch.close()
-            if previous is not None:
-                signal.signal(signal.SIGINT, previous)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
             if not driver.exited.is_set():
                 self.host.kill_child(driver)
             driver.channel.close()
@@ -178,13 +178,21 @@ class Session:
         what = f"the script itself needs more than --memory allows: all processes held {held} of {limit}"
         return MemoryLimitError(where, what, remedy="Raise --memory, or keep less at a time before this line.")
 
-    def _forward_interrupts(self, driver: Child) -> Any:
+    def _forward_interrupts(self, driver: Child) -> dict[int, Any]:
+        """Give Ctrl-C to the script, and take what is ours away before a request to end is followed; returns the handlers before."""
+
         def forward(*_: object) -> None:
             self.host.signal_child(driver, signal.SIGURG)  # it knows whether Ctrl-C has reached it, too
 
+        def end(number: int, _: object) -> None:
+            raise SystemExit(128 + number)
+
         with contextlib.suppress(ValueError):  # not in the main thread: nobody sends us Ctrl-C
-            return signal.signal(signal.SIGINT, forward)
-        return None
+            before: dict[int, Any] = {signal.SIGINT: signal.signal(signal.SIGINT, forward)}
+            if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+                before[signal.SIGTERM] = signal.signal(signal.SIGTERM, end)
+            return before
+        return {}
 
     def _header(self) -> wire.Header:
         path = os.path.abspath(self.program.file)

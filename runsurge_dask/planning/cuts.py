@@ -155,7 +155,9 @@ class Cutter:
             return MARGIN * self._assumed * self._bytes_per_unit
         large = COMPARABLE * max(units for units, _ in self._measured)
         slopes = [peak / units for units, peak in self._measured if units >= large]
-        highest = max(slopes) or 1.0
+        highest = max(slopes)
+        if not highest:
+            return 0.0
         spread, rise = (highest - min(slopes)) / highest, (slopes[-1] - slopes[0]) / highest / max(1, len(slopes) - 1)
         return highest * (max(MARGIN, LEAST_MARGIN + max(spread, self._ahead * rise)) + MARGIN_OF_ONE / len(slopes))
 
