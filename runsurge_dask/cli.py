@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +21,8 @@ from runsurge_dask.running import memory_bytes, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from runsurge_contracts.plan import Node
 
 ABOUT = """Run an ordinary sequential Python script in parallel on Dask, with the same answer.
 
@@ -43,6 +44,8 @@ Examples:
   runsurge run wordcount.py -- book.txt --top 20
   runsurge run wordcount.py --memory 512MiB
   runsurge run wordcount.py --exact --quiet --report outcome.json
+  runsurge run wordcount.py --plan plan.json              (edited; see `plan`)
+  runsurge run wordcount.py --at 19=8 --at 34=1           8 chunks, as written
 
 \b
 Exit status:
@@ -53,16 +56,23 @@ Exit status:
 """
 ABOUT_PLAN = """Say which statements of SCRIPT would be cut and why, without running it.
 
-With --memory or --nodes it also says what each statement needs, and plans for
-that: parts of the script that write nothing are then run on small samples of
-its inputs, with no effect outside; --static runs nothing at all.
+With --memory it also says what each statement needs and what `run` would do
+within that: the script is then run on small samples of its inputs, with no
+effect outside; --static runs nothing at all. With --nodes it plans tasks for
+the machines of a file; --artifacts writes them as scripts.
 
 \b
 Examples:
   runsurge plan wordcount.py
-  runsurge plan wordcount.py --json > plan.json
   runsurge plan wordcount.py --memory 512MiB -- words.txt
+  runsurge plan wordcount.py --memory 512MiB --static --task-memory 64MiB
   runsurge plan wordcount.py --nodes nodes.yaml --artifacts plan/
+
+\b
+A plan that you edit and run:
+  runsurge plan wordcount.py --json > plan.json
+  (change chunk_count of a stage; level 2 and one chunk: as written)
+  runsurge run wordcount.py --plan plan.json
 
 \b
 Exit status:
@@ -104,7 +114,7 @@ def _options(
 
 
 @app.command("run", help=ABOUT_RUN)
-def run_command(
+def run_command(  # noqa: PLR0913 - one a command-line option
     script: Annotated[str, typer.Argument(metavar="SCRIPT", help="The script to run.")],
     arguments: Annotated[list[str] | None, typer.Argument(metavar="-- ARGS", help="What the script finds in sys.argv.")] = None,
     *,
@@ -113,6 +123,13 @@ def run_command(
     memory: Annotated[
         str, typer.Option(metavar="SIZE", help="What all processes of the run may hold together.", show_default="80 % of what is free")
     ] = "",
+    plan: Annotated[str, typer.Option(metavar="FILE", help="Do what a plan says that `plan --json` wrote, and you have edited.")] = "",
+    at: Annotated[
+        list[str] | None, typer.Option(metavar="LINE=N", help="N chunks for the statement at LINE, 1: as written; more than once.")
+    ] = None,
+    level: Annotated[int | None, typer.Option(min=1, max=3, help="1, 2: cut nothing; 3: all that may.", show_default="as pays")] = None,
+    task_memory: Annotated[str, typer.Option(metavar="SIZE", help="The most that one chunk may hold.")] = "",
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep nothing of what is measured for later estimates.")] = False,
     exact: Annotated[bool, typer.Option("--exact", help="Forbid sums of floats in another order (they may differ by 1e-9).")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary on a terminal.")] = False,
     report: Annotated[
@@ -122,8 +139,9 @@ def run_command(
     """Run a script."""
     with errors_as_exit():
         options: dict[str, Any] = {
-            "workers": workers or 0, "chunks": chunks, "exact": exact, "memory_bytes": memory_bytes(memory)
-        }
+            "workers": workers or 0, "chunks": chunks, "exact": exact, "memory_bytes": memory_bytes(memory), "level": level,
+            "plan": plan, "at": tuple(at or ()), "task_bytes": memory_bytes(task_memory, "--task-memory"), "uses_cache": not no_cache,
+        }  # fmt: skip
         raise typer.Exit(run(script, arguments or (), report, is_quiet=quiet, **options))
 
 
@@ -140,49 +158,80 @@ def plan_command(  # noqa: PLR0913 - one a command-line option
     level: Annotated[int | None, typer.Option(min=1, max=3, help="1 whole, 2 merged blocks, 3 chunks.", show_default="as fits")] = None,
     task_memory: Annotated[str, typer.Option(metavar="SIZE", help="The most that one chunk may hold.")] = "",
     static: Annotated[bool, typer.Option("--static", help="Run no samples: estimate by rules alone.")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Do not look at what earlier runs measured.")] = False,
     artifacts: Annotated[str, typer.Option(metavar="DIR", help="Write the plan's files and the script of each task there.")] = "",
 ) -> None:
     """Plan a script."""
-    if memory or nodes or artifacts:
-        request = {"workers": workers or 0, "chunks": chunks, "level": level, "is_static": static}
-        plan_with_memory(script, arguments or [], memory, nodes, task_memory, artifacts, request, as_json=as_json)
-        return
     with errors_as_exit():
+        request: dict[str, Any] = {"workers": workers or 0, "chunks": chunks, "level": level, "uses_cache": not no_cache}
+        request["task_bytes"] = memory_bytes(task_memory, "--task-memory") or None
+        if memory or nodes or artifacts or level or chunks or task_memory or static:
+            request |= {"nodes": fleet_of(memory, nodes), "is_static": static, "is_local": not nodes and not artifacts}
+            status = plan_with_memory(script, arguments or [], request, artifacts, as_json=as_json)
+            raise typer.Exit(status)
         from runsurge_dask.analysis.build import build_program, read_source
-        from runsurge_dask.report import plan_as_json, render_plan
+        from runsurge_dask.report import render_plan
 
-        program = build_program(read_source(script), script)
-        text = json.dumps(plan_as_json(program), indent=2) if as_json else render_plan(program)
-        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a statement may hold any letter, a C locale does not
-        typer.echo(text)
+        if as_json:
+            text = json.dumps(plan_by_rules(script, arguments or [], {**request, "nodes": fleet_of("", "")}), indent=2)
+        else:
+            text = render_plan(build_program(read_source(script), script))
+        show(text)
 
 
-def plan_with_memory(
-    script: str, arguments: list[str], memory: str, nodes: str, task_memory: str, artifacts: str, request: Mapping[str, Any],
-    *, as_json: bool
-) -> None:
-    """Estimate what a script needs, plan it for what there is, and say so."""
-    with errors_as_exit():
-        from runsurge_contracts.plan import Node
-        from runsurge_dask.pipeline import PlanRequest, plan_script
+def fleet_of(memory: str, nodes: str) -> tuple[Node, ...]:
+    """The nodes of a file, or this machine with what it may use.
+
+    Raises:
+        RunSurgeError: both were asked for, or there is a mistake in one of them.
+    """
+    if memory and nodes:
+        raise UsageError("--memory", "the memory of nodes stands in their file", remedy="Give --memory or --nodes, not both.")
+    if nodes:
         from runsurge_dask.planning.nodes import read_nodes
-        from runsurge_dask.report import memory_plan_as_json, render_memory_plan
 
-        if memory and nodes:
-            raise UsageError("--memory", "the memory of nodes stands in their file", remedy="Give --memory or --nodes, not both.")
-        fleet = read_nodes(nodes) if nodes else (Node(name="this machine", memory_bytes=memory_bytes(memory) or most_memory()),)
-        task_bytes = memory_bytes(task_memory) or None
-        told = (lambda text: print(text, file=sys.stderr)) if sys.stderr.isatty() and not request["is_static"] else None  # noqa: T201 - what is going on
-        found = plan_script(script, arguments, PlanRequest(nodes=fleet, task_bytes=task_bytes, **request), told)
-        if artifacts:
-            from runsurge_dask.planning.artefacts import write_artefacts
+        return read_nodes(nodes)
+    from runsurge_contracts.plan import Node
+    from runsurge_dask.pipeline import THIS_MACHINE
 
-            os.makedirs(artifacts, exist_ok=True)
-            written = write_artefacts(artifacts, found.program, found.estimates, found.plan)
-            typer.echo(f"{len(written)} files written to {artifacts}", err=True)
-        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a statement may hold any letter, a C locale does not
-        typer.echo(json.dumps(memory_plan_as_json(found), indent=2) if as_json else render_memory_plan(found))
-        raise typer.Exit(1 if any(nodes or refusal.code == "limit-below-baseline" for refusal in found.plan.refusals) else 0)
+    return (Node(name=THIS_MACHINE, memory_bytes=memory_bytes(memory) or most_memory()),)
+
+
+def plan_with_memory(script: str, arguments: list[str], request: Mapping[str, Any], artifacts: str, *, as_json: bool) -> int:
+    """Estimate what a script needs, plan it for what there is, and say so; the exit status."""
+    from runsurge_dask.pipeline import PlanRequest, plan_script
+    from runsurge_dask.plan_report import memory_plan_as_json, render_memory_plan
+
+    told = (lambda text: print(text, file=sys.stderr)) if sys.stderr.isatty() and not request["is_static"] else None  # noqa: T201 - what is going on
+    found = plan_script(script, arguments, PlanRequest(**request), told)
+    if artifacts:
+        from runsurge_dask.planning.artefacts import write_artefacts
+
+        written = write_artefacts(artifacts, found.program, found.estimates, found.plan)
+        typer.echo(f"{len(written)} files written to {artifacts}", err=True)
+    show(json.dumps(memory_plan_as_json(found), indent=2) if as_json else render_memory_plan(found))
+    is_fleet = not request["is_local"]
+    return 1 if any(is_fleet or refusal.code == "limit-below-baseline" for refusal in found.plan.refusals) else 0
+
+
+def plan_by_rules(script: str, arguments: list[str], request: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The analysis with a plan that was made without running anything; where nothing can be said of memory, without one."""
+    from runsurge_dask.analysis.build import build_program, read_source
+    from runsurge_dask.estimation.fits import EstimateError
+    from runsurge_dask.pipeline import PlanRequest, plan_script
+    from runsurge_dask.plan_report import memory_plan_as_json
+    from runsurge_dask.report import plan_as_json
+
+    try:
+        return memory_plan_as_json(plan_script(script, arguments, PlanRequest(**request, is_static=True, is_local=True)))
+    except EstimateError as error:
+        return {**plan_as_json(build_program(read_source(script), script)), "plan": None, "no_plan": str(error)}
+
+
+def show(text: str) -> None:
+    """Print what was asked for: a statement may hold any letter, a C locale does not."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    typer.echo(text)
 
 
 def most_memory() -> int:

@@ -5,24 +5,28 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from runsurge_contracts.run import Decision, Outcome
+from runsurge_contracts.run import Asked, Decision, Outcome
 from runsurge_dask.analysis.build import build_program, read_source
+from runsurge_dask.execution.memory import expected_overhead_bytes, overhead_bytes
 from runsurge_dask.execution.session import Progress, Session, Silent
 from runsurge_dask.planning.cuts import CutOptions
 from runsurge_dask.runner.host import ChildProcessHost
 from runsurge_dask.runner.resident import available_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from runsurge_contracts.plan import Node
+    from runsurge_contracts.plan import Estimates, Node
     from runsurge_dask.ir.program import Program
+    from runsurge_dask.planning.manual import PlanFile
     from runsurge_dask.planning.planned import PlannedScript
     from runsurge_dask.runner.early import EarlyRunner
 
+THIS_MACHINE = "this machine"
+"""The name of the only node of a local plan."""
 WARM_MODULES = ("numpy", "pandas", "pyarrow")
 """Imported once in the runner where the script imports them; the rest is imported when the script does."""
 REHEARSAL = "runsurge_dask.runner.frames.rehearsal"
@@ -46,6 +50,16 @@ class RunOptions:
     memory_bytes: int = 0
     """What all processes of the run may hold together; 0: most of what is free now."""
     worth_seconds: float = WORTH_SECONDS
+    level: int | None = None
+    """1 and 2: nothing is cut; 3: everything that may be; none: what pays or would not fit."""
+    task_bytes: int = 0
+    """The most that one chunk may hold; 0: its share of what there is."""
+    plan: str = ""
+    """A file with a plan that was edited (`planning.manual`)."""
+    at: tuple[str, ...] = ()
+    """Numbers of chunks by line, such as `40=9`."""
+    uses_cache: bool = True
+    """What is measured is kept for later estimates."""
 
 
 def run_script(
@@ -56,11 +70,13 @@ def run_script(
 
     Raises:
         ScriptError: the script cannot be read or parsed.
+        PlanError: a plan that was given is none for this script and this limit.
         MemoryLimitError: it needs more than it may have.
     """
     options = options or RunOptions()
     begun = time.perf_counter()
     program = build_program(read_source(path), path)
+    given, asked = read_what_was_asked(program, options)
     host = start_host(program, runner)
     try:
         cut_options = CutOptions(
@@ -68,7 +84,12 @@ def run_script(
             chunks=options.chunks,
             worth_seconds=options.worth_seconds,
             memory_bytes=options.memory_bytes or int(available_bytes() * FREE_SHARE),
+            level=options.level,
+            task_bytes=options.task_bytes,
+            sites=asked,
         )
+        if given is not None:
+            cut_options = with_plan(cut_options, given, program, host, argv)
         session = Session(program=program, host=host, options=cut_options, exact=options.exact, argv=argv, progress=progress or Silent())
         status = session.run()
     finally:
@@ -77,11 +98,63 @@ def run_script(
         status=status,
         stages=tuple(session.stages),
         decisions=decide(program, session.notes),
+        asked=compare_with_asked(program, cut_options.sites, session),
         pattern=pattern_of(session),
         memory_bytes=cut_options.memory_bytes,
         peak_bytes=session.peak_bytes,
         elapsed_seconds=time.perf_counter() - begun,
     )
+
+
+def read_what_was_asked(program: Program, options: RunOptions) -> tuple[PlanFile | None, Mapping[int, int]]:
+    """A plan, and numbers of chunks by site; before anything is started.
+
+    Raises:
+        PlanError: the one is none for this script, or the other may not be.
+    """
+    if not options.plan and not options.at:
+        return None, {}
+    from runsurge_dask.planning.manual import read_plan, sites_at_lines  # loads the planner: few runs need it
+
+    return read_plan(options.plan, program) if options.plan else None, sites_at_lines(options.at, program)
+
+
+def with_plan(options: CutOptions, given: PlanFile, program: Program, host: ChildProcessHost, argv: Sequence[str]) -> CutOptions:
+    """What a plan asks for, held against the script and the limit of this run; what was asked for by line goes before it.
+
+    Raises:
+        PlanError: it could be wrong, or needs more than there is.
+    """
+    from runsurge_contracts.plan import Node
+    from runsurge_dask.estimation.estimate import estimate
+    from runsurge_dask.planning.kinds import block_kinds
+    from runsurge_dask.planning.levels import PlanOptions
+    from runsurge_dask.planning.manual import check_plan, sites_of_plan
+
+    estimates = given.estimates or estimate(program, None, argv=argv, cwd=os.getcwd(), is_static=True)
+    node = Node(name=THIS_MACHINE, memory_bytes=options.memory_bytes)
+    task_bytes = options.task_bytes or given.plan.task_bytes or None
+    plan_options = PlanOptions(
+        workers=options.workers, chunks_at_once=options.workers, task_bytes=task_bytes,
+        baseline_bytes=overhead_bytes(options.memory_bytes, options.workers, host.pid),
+    )  # fmt: skip
+    plan = check_plan(given, program, block_kinds(program), estimates, node, plan_options)
+    return replace(options, sites={**sites_of_plan(plan, program), **options.sites}, task_bytes=task_bytes or 0)
+
+
+def compare_with_asked(program: Program, asked: Mapping[int, int], session: Session) -> tuple[Asked, ...]:
+    """For every site of which a number of chunks was asked for, what was done; those that were left as written are told by line."""
+    found = []
+    for site, count in sorted(asked.items()):
+        facts = program.sites[site - 1]
+        stages = [stage for stage in session.stages if facts.line in {stage.line, *stage.lines} and stage.accepted]
+        done = sum(stage.accepted for stage in stages)
+        note = session.notes.get(site, "") if count > 1 and done < count else ""
+        if not note and count > 1 and not done:
+            note = "the script did not come there, or there was nothing to cut"
+        if count > 1 or done:
+            found.append(Asked(line=facts.line, label=facts.label, asked_chunks=count, done_chunks=done, note=note))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +169,10 @@ class PlanRequest:
     task_bytes: int | None = None
     is_static: bool = False
     """Run nothing of the script: only rules say what it needs."""
+    uses_cache: bool = True
+    """What earlier runs measured goes before samples."""
+    is_local: bool = False
+    """Plan what `run` does on this machine, whose only node this is, instead of tasks for a fleet."""
 
 
 def plan_script(path: str, argv: Sequence[str], request: PlanRequest, progress: Callable[[str], None] | None = None) -> PlannedScript:
@@ -109,22 +186,34 @@ def plan_script(path: str, argv: Sequence[str], request: PlanRequest, progress: 
     from runsurge_dask.estimation.estimate import estimate
     from runsurge_dask.planning.kinds import block_kinds
     from runsurge_dask.planning.levels import PlanOptions, make_plan  # loads networkx, which a run does without
+    from runsurge_dask.planning.local import make_local_plan
     from runsurge_dask.planning.planned import PlannedScript
 
     program = build_program(read_source(path), path)
+    workers = request.workers or len(os.sched_getaffinity(0))
     host = None if request.is_static else start_host(program)
     try:
         estimates = estimate(program, host, argv=argv, cwd=os.getcwd(), is_static=request.is_static, progress=progress)
+        options = PlanOptions(
+            level=request.level, chunks=request.chunks, workers=workers, chunks_at_once=workers, task_bytes=request.task_bytes,
+            baseline_bytes=_baseline_of_run(request.nodes[0], workers, host, estimates) if request.is_local else None,
+        )  # fmt: skip
     finally:
         if host is not None:
             host.close()
-    workers = request.workers or len(os.sched_getaffinity(0))
-    options = PlanOptions(
-        level=request.level, chunks=request.chunks, workers=workers, chunks_at_once=workers, task_bytes=request.task_bytes
-    )
     kinds = block_kinds(program)
-    plan = make_plan(program.blocks, dependency_graph(program.blocks), kinds, estimates, request.nodes, options)
-    return PlannedScript(program=program, kinds=kinds, estimates=estimates, plan=plan)
+    if request.is_local:
+        plan = make_local_plan(program, kinds, estimates, request.nodes[0], options)
+    else:
+        plan = make_plan(program.blocks, dependency_graph(program.blocks), kinds, estimates, request.nodes, options)
+    return PlannedScript(program=program, kinds=kinds, estimates=estimates, plan=plan, workers=workers, is_local=request.is_local)
+
+
+def _baseline_of_run(node: Node, workers: int, host: ChildProcessHost | None, estimates: Estimates) -> int:
+    """What a run holds before any data: measured, where its runner is there; else what is known of one."""
+    if host is not None:
+        return overhead_bytes(node.memory_bytes, workers, host.pid)
+    return expected_overhead_bytes(node.memory_bytes, workers, estimates.baseline_bytes)
 
 
 def start_host(program: Program, runner: EarlyRunner | None = None) -> ChildProcessHost:

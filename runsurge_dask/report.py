@@ -18,17 +18,13 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runsurge_contracts.json_form import to_json
-from runsurge_contracts.scalars import format_bytes
 from runsurge_dask.analysis.blocks import dependency_graph
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from runsurge_contracts.plan import Plan
     from runsurge_contracts.run import Outcome, StageReport
     from runsurge_dask.ir.program import Block, Program
-    from runsurge_dask.planning.planned import PlannedScript
     from runsurge_dask.runner.facts import SiteFacts
 
 STATEMENT_WIDTH = 48
@@ -52,10 +48,11 @@ def render_outcome(outcome: Outcome) -> str:
 def _headline(outcome: Outcome) -> str:
     sites, stages = len(outcome.decisions), len(outcome.stages)
     cut = len(_cut_sites(outcome.stages))
-    return f"{outcome.pattern}: {cut} of {_count(sites, 'site')} cut, {_count(stages, 'stage')}, {outcome.elapsed_seconds:.2f} s in all"
+    return f"{outcome.pattern}: {cut} of {count_of(sites, 'site')} cut, {count_of(stages, 'stage')}, {outcome.elapsed_seconds:.2f} s in all"
 
 
-def _count(number: int, noun: str) -> str:
+def count_of(number: int, noun: str) -> str:
+    """`1 site`, `2 sites`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
@@ -168,50 +165,6 @@ def plan_as_json(program: Program) -> Mapping[str, Any]:
     names = ("line", "file", "block", "statement", "kind", "reason")
     rows = [{name: getattr(row, name) for name in names} for row in plan_rows(program)]
     return {"script": program.file, "entry": program.entry, "blocks": blocks, "rows": rows}
-
-
-def render_memory_plan(found: PlannedScript) -> str:
-    """What every block needs, at which level it runs and why; and what of it all would not fit."""
-    plan, estimates = found.plan, found.estimates
-    stages = {stage.stage: stage for stage in plan.stages}
-    of_block = {key: stage for stage in plan.stages for key in stage.blocks}
-    header = ("line", "statement", "kind", "needs", "seconds", "from", "level", "chunks", "why")
-    rows = []
-    why = {reason.block: reason for reason in plan.reasons}
-    footprints = {footprint.block: footprint for footprint in estimates.footprints}
-    for block in found.program.blocks:
-        stage, footprint, reason = of_block.get(block.key), footprints[block.key], why.get(block.key)
-        level = str(reason.level) if reason is not None and (stage is not None or reason.stage in stages) else "-"
-        cells = (
-            str(block.first_line), shorten(block.statements[0]), str(found.kinds[block.key]), format_bytes(footprint.peak_bytes),
-            f"{footprint.seconds:.2f}", str(footprint.basis), level, str(stage.chunk_count) if stage is not None else "-",
-            one_line(reason.why) if reason is not None else "",
-        )  # fmt: skip
-        rows.append(cells)
-    lines = list(table(header, rows, texts=("statement", "kind", "from", "why")))
-    return "\n".join((*_plan_head(found), "", *lines, *_plan_tail(plan)))
-
-
-def _plan_head(found: PlannedScript) -> Iterator[str]:
-    plan = found.plan
-    names = {1: "the whole program in one task", 2: "merged blocks", 3: "chunks where something is cut"}
-    yield f"level {plan.level}: {names[plan.level]}; {_count(len(plan.tasks), 'task')} in {_count(len(plan.stages), 'stage')}"
-    yield f"as one process: {format_bytes(plan.peak_bytes)} beside a baseline of {format_bytes(plan.baseline_bytes)}, {plan.seconds:.1f} s"
-    for node in plan.nodes:
-        yield f"{node.name}: {format_bytes(node.memory_bytes)} for all processes"
-
-
-def _plan_tail(plan: Plan) -> Iterator[str]:
-    if plan.refusals:
-        yield ""
-        yield "does not fit as a task that holds all it works on (`run` leaves rows in files where it can):"
-    for refusal in plan.refusals:
-        yield f"  line {refusal.line}: {refusal.what}. {refusal.remedy} [{refusal.code}]"
-
-
-def memory_plan_as_json(found: PlannedScript) -> Mapping[str, Any]:
-    """The same for machines: the plan, which may be edited and handed back, and the estimates that it stands on."""
-    return {**plan_as_json(found.program), "plan": found.plan.as_json(), "estimates": to_json(found.estimates)}
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, texts: Sequence[str]) -> Iterator[str]:

@@ -33,8 +33,8 @@ def run(script: str, arguments: Sequence[str], report: str, *, is_quiet: bool, r
     return outcome.status
 
 
-def memory_bytes(text: str) -> int:
-    """The limit that was asked for; 0 for none.
+def memory_bytes(text: str, option: str = "--memory") -> int:
+    """The limit that an option asks for; 0 for none.
 
     Raises:
         UsageError: it is no size.
@@ -46,7 +46,7 @@ def memory_bytes(text: str) -> int:
     try:
         return parse_bytes(text)
     except ValueError as error:
-        raise UsageError("--memory", str(error), remedy="For example --memory 2GiB.") from None
+        raise UsageError(option, str(error), remedy=f"For example {option} 2GiB.") from None
 
 
 def check_report_path(report: str) -> None:

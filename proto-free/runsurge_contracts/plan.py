@@ -95,6 +95,8 @@ class Estimates:
     seconds: float = 0.0
     baseline_bytes: int = 0
     """Of one plain interpreter with the script's imports."""
+    reads: Mapping[str, int] = field(default_factory=dict)
+    """Files that the script was seen, or is expected, to read, with their bytes."""
 
 
 class TaskType(StrEnum):
@@ -150,6 +152,8 @@ class Stage:
     is_ordered: bool = False
     """Chunk after chunk, a state carried (`fold`)."""
     has_aggregator: bool = False
+    line: int = 0
+    """Of its first block, for who reads or edits a plan."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.level <= _DEEPEST_LEVEL:
@@ -233,6 +237,10 @@ class Plan:
     reservations: tuple[Reservation, ...]
     refusals: tuple[Refusal, ...] = ()
     reasons: tuple[Reason, ...] = ()
+    in_files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By block, of a run on one machine: variables that it makes whose rows stay in files, or in the file that they come from."""
+    task_bytes: int | None = None
+    """The most that one chunk may hold, if the user asked for that."""
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values, as `schemas/plan.json` describes them."""

@@ -65,6 +65,20 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a user asked for of one line, and what was done."""
+
+    line: int
+    label: str
+    asked_chunks: int
+    """1: as written."""
+    done_chunks: int
+    """Chunks that were worked out and accepted there, in all passes; 0 where the line ran as written."""
+    note: str = ""
+    """Why it was not done as it was asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """A run: its exit status, its stages in order, and what was decided of every site."""
 
@@ -77,6 +91,8 @@ class Outcome:
     """What all processes of the run were allowed to hold together."""
     peak_bytes: int = 0
     """The most that they were seen to hold; a script that is over before anybody looked shows 0."""
+    asked: tuple[Asked, ...] = ()
+    """Of a plan that was given, or of numbers of chunks by line; empty where nothing of the kind was given."""
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values."""

@@ -301,7 +301,7 @@ def needed_within(loop: ast.For | ast.While, names: Collection[str], calls: Call
     if not names:
         return set()
     statements = [each for suite in (loop.body, loop.orelse) for each in _statements(suite)]
-    used = {name for statement in statements for name in _heavy_uses(statement, calls)}
+    used = {name for statement in statements for name in heavy_uses(statement, calls)}
     loops = [node for node in statements if isinstance(node, ast.For)]
     made = {name for statement in statements for name in made_names(statement, calls, names)}
     return (used & set(names)) - made - {name for each in loops for name in _grown_in(each.body)}
@@ -309,10 +309,11 @@ def needed_within(loop: ast.For | ast.While, names: Collection[str], calls: Call
 
 def is_light(scope: ast.FunctionDef, name: str, calls: Calls) -> bool:
     """Whether a scope only goes through a list, or asks for its length."""
-    return not any(name in _heavy_uses(statement, calls) for statement in _statements(scope.body))
+    return not any(name in heavy_uses(statement, calls) for statement in _statements(scope.body))
 
 
-def _heavy_uses(statement: ast.stmt, calls: Calls) -> set[str]:
+def heavy_uses(statement: ast.stmt, calls: Calls) -> set[str]:
+    """Names that the head of a statement as written uses in another way than to go through them once or to ask for their length."""
     parts = heads(statement)
     free = {id(statement.iter)} if isinstance(statement, ast.For) else set()
     nodes = [node for part in parts for node in walk(part)]

@@ -27,8 +27,10 @@ SECONDS_NOISE = 0.03
 """Times below are those of the measurement."""
 SAME_WEIGHT = 0.15
 """Items whose mean weight differs by less are taken to weigh the same in all of the data."""
-FASTEST_BYTES_A_SECOND = 8e9
-"""What earlier blocks freed a block may fill again without a rise to be seen, but not faster than memory is written."""
+FASTEST_BYTES_A_SECOND = 1e9
+"""What earlier blocks freed a block may fill again without a rise to be seen, but not faster than it works: a gigabyte a second."""
+LEAST_FILLING_SECONDS = 0.001
+"""What opening a file or making an empty list may take on a machine that does other things, too."""
 
 Seen = list[tuple["Sample", "Step"]]
 
@@ -69,7 +71,9 @@ def fit_block(number: int, samples: Sequence[Sample], flow: Flow, program: Progr
     held = _foresee([float(step.held_bytes) for _, step in whole], whole, variables, names)
     own = _foresee([own_bytes(number, sample, flow) for sample, _ in whole], whole, variables, flow.touched[number])
     seconds = extrapolate(shares, [step.seconds for _, step in whole], noise=SECONDS_NOISE)
-    return Fit(variables=variables, own_bytes=min(own, held), held_bytes=held, seconds=seconds)
+    visible = _foresee([seen_bytes(number, sample, flow) for sample, _ in whole], whole, variables, flow.touched[number])
+    filled = max(0.0, seconds - LEAST_FILLING_SECONDS) * FASTEST_BYTES_A_SECOND
+    return Fit(variables=variables, own_bytes=min(own, held, visible + filled), held_bytes=held, seconds=seconds)
 
 
 def own_bytes(number: int, sample: Sample, flow: Flow) -> float:
@@ -78,8 +82,15 @@ def own_bytes(number: int, sample: Sample, flow: Flow) -> float:
     there = before.variables if before is not None else {}
     needed = sum(size for name, (_, size) in there.items() if name in flow.needed[number])
     others = sum(size for name, (_, size) in there.items() if name not in flow.needed[number])
-    reused = min(step.held_bytes - others - needed - step.rise_bytes, step.seconds * FASTEST_BYTES_A_SECOND)
-    return float(min(step.held_bytes, needed + step.rise_bytes + max(0.0, reused)))
+    return float(min(step.held_bytes, max(needed + step.rise_bytes, step.held_bytes - others)))
+
+
+def seen_bytes(number: int, sample: Sample, flow: Flow) -> float:
+    """The same without what it may have filled of memory that earlier blocks had freed, which no rise shows."""
+    step, before = sample.steps[number], _before(number, sample)
+    there = before.variables if before is not None else {}
+    needed = sum(size for name, (_, size) in there.items() if name in flow.needed[number])
+    return float(min(step.held_bytes, needed + step.rise_bytes))
 
 
 def _fit_variable(name: str, whole: Seen) -> Variable:

@@ -63,6 +63,8 @@ class MemoryWatch:
         self.limit_bytes = limit_bytes
         self.workers = workers
         self.slots: Sequence[RunnerSlot] = ()
+        self.task_bytes = 0
+        """The most that one chunk may hold, if the user said so."""
         self._fixed_pids = fixed_pids
         self._stop_script = stop_script
         self.meter = Meter()
@@ -79,9 +81,8 @@ class MemoryWatch:
 
     def share_bytes(self) -> int:
         """What a chunk may hold now beyond what its process holds at first; 0: as much as it wants."""
-        if not self.limit_bytes:
-            return 0
-        return max(1 << 20, self._headroom_bytes() // self.active_slots)
+        share = max(1 << 20, self._headroom_bytes() // self.active_slots) if self.limit_bytes else 0
+        return min(share or self.task_bytes, self.task_bytes) if self.task_bytes else share
 
     def least_bytes(self) -> int:
         """The smallest limit under which anything could be cut: what is there before any data, and room for one chunk."""
@@ -111,11 +112,20 @@ class MemoryWatch:
             slots = [slot for slot in self.slots if slot.pid]
             total = self.meter.total_bytes([*self._fixed_pids(), *(slot.pid for slot in slots)])
             left = self.limit_bytes - total
+            for slot in self._over_task_bytes(slots):
+                slot.outgrow()
             if left < self.slack_bytes * 3 // 4:
                 self._relieve(slots, total)
             elif left < self.slack_bytes * 2:
                 self._hold_to_reservations(slots)
-            pause = min(max(left / FASTEST_GROWTH, SHORTEST_SECONDS), LONGEST_SECONDS)
+            longest = LONGEST_SECONDS if not self.task_bytes else LONGEST_SECONDS / 10
+            pause = min(max(left / FASTEST_GROWTH, SHORTEST_SECONDS), longest)
+
+    def _over_task_bytes(self, slots: list[RunnerSlot]) -> list[RunnerSlot]:
+        """Chunks that hold more than the user allows one to hold."""
+        if not self.task_bytes:
+            return []
+        return [slot for slot in slots if slot.is_busy and not slot.is_dying and slot.held_bytes() > self.task_bytes]
 
     def _hold_to_reservations(self, slots: list[RunnerSlot]) -> None:
         """Kill the chunk that has most outgrown its reservation, if one has: there is still room for it to die in."""
@@ -155,3 +165,19 @@ PROCESS_BYTES = 3 << 20
 def own_pids(runner_pid: int, driver: Child) -> list[int]:
     """This process, the runner, and the script's."""
     return [os.getpid(), runner_pid, *([driver.pid] if driver.pid and not driver.exited.is_set() else [])]
+
+
+def overhead_bytes(limit_bytes: int, workers: int, runner_pid: int) -> int:
+    """What a run with this limit does not have for data: client, cluster, runner, what each chunk's process un-shares, and slack."""
+    watch = MemoryWatch(0, workers, lambda: [os.getpid(), runner_pid], lambda _: None)
+    return max(LEAST_SLACK_BYTES, int(limit_bytes * SLACK)) - LEAST_SLACK_BYTES - watch._headroom_bytes()  # noqa: SLF001 - of this module
+
+
+def expected_overhead_bytes(limit_bytes: int, workers: int, interpreter_bytes: int) -> int:
+    """The same where no runner is there to be measured: `interpreter_bytes` is what one with the script's imports holds."""
+    fixed = CLIENT_BYTES + interpreter_bytes + CLUSTER_BYTES
+    return fixed + workers * (int(UNSHARED * interpreter_bytes) + PROCESS_BYTES) + max(LEAST_SLACK_BYTES, int(limit_bytes * SLACK))
+
+
+CLIENT_BYTES = 32 << 20
+"""Of this process before a stage starts (measured)."""

@@ -90,6 +90,8 @@ class Session:
     """The driver ended while a stage was under way."""
     make_watch: Callable[..., MemoryWatch] = MemoryWatch
     watch: MemoryWatch | None = None
+    inputs: set[str] = field(default_factory=set)
+    """Files that were read in chunks."""
     outgrown_bytes: int = 0
     """What all processes held when the script was stopped for it."""
     _stop_before: float = 0.0
@@ -122,6 +124,7 @@ class Session:
         pids = functools.partial(own_pids, self.host.pid, driver)
         self.watch = self.make_watch(self.options.memory_bytes, self.options.workers, pids, functools.partial(self._stop, driver))
         self.watch.slots = self.cluster.slots if self.cluster is not None else ()
+        self.watch.task_bytes = self.options.task_bytes
         self._require_room(driver)
         wire.send(driver.channel, self._header(), [self._payload()])
         previous = self._forward_interrupts(driver)
@@ -197,12 +200,13 @@ class Session:
     def _header(self) -> wire.Header:
         path = os.path.abspath(self.program.file)
         options = {
-            "chunks": self.options.chunks, "exact": self.exact, "worth_seconds": self.options.worth_seconds,
+            "chunks": self.options.chunks or int(self.options.is_forced), "exact": self.exact, "worth_seconds": self.options.worth_seconds,
             "workers": self.options.workers, "scratch": self._scratch, "memory_bytes": self.options.memory_bytes,
             "piece_bytes": self.options.piece_bytes, "sees_decimals": self.program.is_seeing_decimals,
             "sees_errors": self.program.is_seeing_errors, "is_patching": self.program.is_patching,
-            "is_telling_files": self.program.is_telling_files, "seeded": self.program.is_seeding,
-            "caches_are_seen": self.program.is_looking_into_caches
+            "is_telling_files": self.program.is_telling_files, "seeded": self.program.is_seeding, "level": self.options.level or 0,
+            "caches_are_seen": self.program.is_looking_into_caches,
+            "site_chunks": {str(site): count for site, count in self.options.sites.items()},
         }
         return {
             "path": path, "script": self.program.file, "argv": list(self.argv), "cwd": self.cwd, "stdout": self.stdout,
@@ -237,9 +241,11 @@ class Session:
                 return 70 if code is None else code if code >= 0 else 128 - code
             match header["op"]:
                 case "propose":
-                    wire.send(driver.channel, self._noted(header, propose_cuts(header, self.options, self._watched.share_bytes())))
+                    wire.send(driver.channel, self._noted(header, self._propose(header)))
                 case "judge":
-                    wire.send(driver.channel, self._noted(header, {"plain": reason_to_run_plainly(header, self.options)}))
+                    site = header["site"]
+                    plain = self.options.refusal(site) or reason_to_run_plainly(header, self.options.at(site))
+                    wire.send(driver.channel, self._noted(header, {"plain": plain}))
                 case "decline":
                     self.notes[header["site"]] = header["reason"]
                 case "run":
@@ -250,6 +256,15 @@ class Session:
                 case "finished":
                     driver.exited.wait()
                     return int(header["status"])
+
+    def _propose(self, header: wire.Header) -> wire.Header:
+        self._note_input(header)
+        refusal = self.options.refusal(header["site"])
+        return {"plain": refusal} if refusal else propose_cuts(header, self.options.at(header["site"]), self._watched.share_bytes())
+
+    def _note_input(self, request: wire.Header) -> None:
+        if request.get("path"):
+            self.inputs.add(os.path.abspath(os.path.join(self.cwd, request["path"])))
 
     def _noted(self, header: wire.Header, answer: wire.Header) -> wire.Header:
         if answer.get("plain"):
@@ -270,7 +285,8 @@ class Session:
         stage = len(self.stages) + 1
         surroundings, *items = blobs
         lowered = LoweredStage(run=self.run_id, stage=stage, surroundings=surroundings)
-        supply = Listed(header["specs"], items) if "specs" in header else Ranged(header, self.options)
+        supply = Listed(header["specs"], items) if "specs" in header else Ranged(header, self.options.at(header["site"]))
+        self._note_input(header.get("range", {}))
         facts = self.program.sites[header["site"] - 1]
         begun = time.perf_counter()
         self.progress.begin(stage, facts.label)

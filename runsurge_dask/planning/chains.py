@@ -74,7 +74,7 @@ def find_chains(
     definitions = defined_names(blocks)
     by_key = {block.key: block for block in blocks}
     found = []
-    for keys in _runs(blocks, edges, kinds, definitions):
+    for keys in find_runs(blocks, edges, kinds, definitions):
         seconds = sum(memory.footprints[key].seconds for key in keys if kinds[key] is not SplitKind.FOLD)
         saved = seconds * (1 - 1 / slots)
         is_for_speed = is_forced or saved > CUT_SECONDS
@@ -90,7 +90,7 @@ def find_chains(
     return found
 
 
-def _runs(
+def find_runs(
     blocks: Sequence[Block], edges: Mapping[str, Collection[str]], kinds: Mapping[str, SplitKind], definitions: Collection[str]
 ) -> list[list[str]]:
     """The longest runs of blocks in which each cuts what an earlier one made, and nothing outside has to run in between."""

@@ -8,7 +8,7 @@ seen to hold 11 bytes for each byte of lines, chunks are cut at 4.5 MB.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner import records
@@ -17,6 +17,7 @@ from runsurge_dask.runner.plain import PIECE_BYTES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+DEEPEST_LEVEL = 3
 CHUNKS_PER_WORKER = 4
 """More even out unequal chunks, fewer save the fixed cost of a task (2 ms)."""
 AHEAD_PER_WORKER = 3
@@ -55,16 +56,37 @@ class CutOptions:
     """All that the processes of the run may hold together; 0: as much as there is."""
     piece_bytes: int = PIECE_BYTES
     """Rows of lists that stay in files are read so many bytes at a time."""
+    level: int | None = None
+    """1 and 2: nothing is cut; 3: everything that may be; none: what pays or would not fit."""
+    sites: Mapping[int, int] = field(default_factory=dict)
+    """Numbers of chunks that were asked for, by site; 1: as written."""
+    task_bytes: int = 0
+    """The most that one chunk may hold; 0: its share of what there is."""
 
     def __post_init__(self) -> None:
         if self.workers < 1 or self.chunks < 0 or self.memory_bytes < 0:
             raise ValueError(f"{self.workers} workers, {self.chunks} chunks, {self.memory_bytes} bytes")
 
+    @property
+    def is_forced(self) -> bool:
+        """Whether everything is cut that may be, whatever the gain."""
+        return bool(self.chunks) or self.level == DEEPEST_LEVEL
+
+    def at(self, site: int) -> CutOptions:
+        """What was asked for one site."""
+        asked = self.sites.get(site)
+        return self if asked is None else replace(self, chunks=asked, sites={})
+
+    def refusal(self, site: int) -> str:
+        """Why a site is not cut because somebody said so; empty where nobody did."""
+        is_asked = self.sites.get(site) == 1 or (self.level is not None and self.level < DEEPEST_LEVEL)
+        return "it was asked to run as written" if is_asked else ""
+
 
 def reason_to_run_plainly(request: Mapping[str, Any], options: CutOptions) -> str:
     """Why a source that a driver is about to cut is better left alone; empty if it is not."""
     seconds = request["seconds_per_unit"]
-    if options.chunks or request["is_asked_for"] or seconds is not None:  # what was measured was judged where it was
+    if options.is_forced or request["is_asked_for"] or seconds is not None:  # what was measured was judged where it was
         return ""
     total = (request["end"] - request["start"]) * UNMEASURED_SECONDS_PER_UNIT["bytes" if request["source"] != "items" else "items"]
     if total * (1 - 1 / options.workers) < options.worth_seconds:

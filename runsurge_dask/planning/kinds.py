@@ -36,6 +36,11 @@ def site_of(block: Block, program: Program, functions: dict[str, ast.FunctionDef
     return _site_at(program, _forms(statement), block.first_line, block.first_line if isinstance(statement, ast.For) else block.last_line)
 
 
+def first_lines(program: Program, form: str) -> frozenset[int]:
+    """Lines of the script at which sites of a form begin."""
+    return frozenset(facts.line for facts in program.sites if facts.file == program.file and facts.form == form)
+
+
 def _site_at(program: Program, forms: set[str], first: int, last: int) -> SiteFacts | None:
     """The only site in these lines, if it has one of these forms."""
     sites = [s for s in program.sites if s.file == program.file and first <= s.line <= last and s.form != "genexp"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,3 +23,12 @@ class PlannedScript:
     """By block key."""
     estimates: Estimates
     plan: Plan
+    workers: int = 1
+    """Chunks that run at once on each node."""
+    is_local: bool = False
+    """Planned for a run on this machine, and not for a fleet."""
+
+
+def digest_of(source: str) -> str:
+    """What tells one script from another."""
+    return hashlib.sha256(source.encode()).hexdigest()[:32]

@@ -82,6 +82,16 @@ def refuse_level(block: Block, peak_bytes: int, available_bytes: int, level: int
     )  # fmt: skip
 
 
+def refuse_script(block: Block, held_bytes: int, available_bytes: int) -> Refusal:
+    """A run in which the script's own process would hold more than there is."""
+    return Refusal(
+        block=block.key, line=block.first_line, code="whole-too-large", needed_bytes=held_bytes, available_bytes=available_bytes,
+        what=f"at {quoted(block)} the script itself would hold {format_bytes(held_bytes)}; "
+        f"this limit leaves {format_bytes(available_bytes)} for data",
+        remedy=f"Raise --memory by {format_bytes(held_bytes - available_bytes)}, or keep less before line {block.first_line}.",
+    )  # fmt: skip
+
+
 def quoted(block: Block) -> str:
     """The first line of a block's text, short enough for a message."""
     line = (block.statements[0] if block.statements else block.key).split("\n", 1)[0]

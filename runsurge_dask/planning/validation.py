@@ -69,6 +69,19 @@ def validate_plan(
     _check_reservations(plan, script)
 
 
+def validate_stages(plan: Plan, blocks: Sequence[Block], kinds: Mapping[str, SplitKind], estimates: Estimates) -> None:
+    """Pass over a plan whose stages give the right answer, whatever they need.
+
+    Raises:
+        PlanError: as `validate_plan`, but for limits, tasks and reservations.
+    """
+    script = _script(blocks, kinds, estimates, plan.nodes, None)
+    _check_blocks(plan, script)
+    _check_order(plan, script)
+    for stage in plan.stages:
+        _check_stage(stage, script)
+
+
 def with_tasks(
     plan: Plan, blocks: Sequence[Block], estimates: Estimates, nodes: Sequence[Node], *, workers: int = 1, baseline_bytes: int | None = None
 ) -> Plan:

@@ -124,7 +124,7 @@ class Cutting(Head):
 
     def _sample_rows(self) -> int:
         """How many of the first rows the proof is held against; none where the script's own pool has rows of unknown cost."""
-        if self.is_asked_for and not self.runtime.options["chunks"]:
+        if self.is_asked_for and not self.runtime.is_forced(self.facts.site):
             return 0
         return SAMPLE_ROWS if not self.seconds_per_record else min(SAMPLE_ROWS, int(SAMPLE_SECONDS / self.seconds_per_record))
 

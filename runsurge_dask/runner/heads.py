@@ -67,7 +67,7 @@ class Head:
     @property
     def is_forced(self) -> bool:
         """Whether this is cut without asking if that is worth it."""
-        return self.is_asked_for or bool(self.runtime.options["chunks"])
+        return self.is_asked_for or self.runtime.is_forced(self.facts.site)
 
     @property
     def known_source(self) -> Source:

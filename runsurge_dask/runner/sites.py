@@ -66,6 +66,10 @@ class Runtime:
         self.channel = channel
         self.sites = sites
         self.options = options
+        self.asked: Mapping[int, int] = {int(site): count for site, count in options["site_chunks"].items()}
+        """Numbers of chunks that were asked for, by site; 1: as written."""
+        self.is_plain = options["is_patching"] or options["level"] in {1, 2}
+        """Nothing is cut at all."""
         self.plain_code: Mapping[tuple[str, str, int], types.CodeType] = {}
         self.user_modules: Mapping[str, types.ModuleType] = {}
         self.busy = False
@@ -87,6 +91,8 @@ class Runtime:
         for site in sites:  # attributes, so that one that is off costs next to nothing
             setattr(self, f"loop_{site}", functools.partial(self.loop, site))
             setattr(self, f"comp_{site}", functools.partial(self.comp, site))
+            if self.is_plain or self.asked.get(site) == 1:
+                self._turn_off(site)
         add_describer(self._describe_generator)
 
     def loop(self, site: int, iterable: Any) -> Any:
@@ -97,7 +103,7 @@ class Runtime:
         if not facts.given and not facts.divided:
             return Loop(self, facts, iterable)
         found = kept.kept_rows(iterable)
-        if found is not None and not self.options["chunks"] and not kept.fits(found.size):
+        if found is not None and not self.is_forced(site) and not kept.fits(found.size):
             return Uncut(iterable)
         return DividedLoop(self, facts, kept.settle(iterable))
 
@@ -144,7 +150,13 @@ class Runtime:
 
     def is_closed(self, site: int) -> bool:
         """Whether this site is not to be looked at now: nested in another, in a thread or a process of the user's, or never worth it."""
-        return self.options["is_patching"] or site in self._is_off or self.busy or (os.getpid(), threading.get_ident()) != self._owner
+        if self.is_plain or site in self._is_off or self.busy:
+            return True
+        return (os.getpid(), threading.get_ident()) != self._owner
+
+    def is_forced(self, site: int) -> bool:
+        """Whether a site is cut without asking if that is worth it."""
+        return bool(self.options["chunks"]) or self.asked.get(site, 0) > 1
 
     def is_worth_it(self, site: int, saved_seconds: float) -> bool:
         """Whether a cut that saves this much is worth making: a site that was passed so often is expected to be so again."""
@@ -156,12 +168,17 @@ class Runtime:
         """Remember what one pass through a site cost, and stop looking at sites that cost nothing."""
         turns = self._turns[site] = self._turns.get(site, 0) + 1
         spent = self._spent[site] = self._spent.get(site, 0.0) + seconds
-        is_forced = bool(self.options["chunks"])
+        is_forced = self.is_forced(site)
+        if self.asked.get(site, 0) > 1:
+            return
         if turns >= (FORCED_TURNS if is_forced else TINY_CALLS) and spent / turns < (1.0 if is_forced else TINY_SECONDS):
-            self._is_off.add(site)
-            setattr(self, f"loop_{site}", iter if self.sites[site].is_bare else Uncut)
-            setattr(self, f"comp_{site}", _as_written)
+            self._turn_off(site)
             self._restore(self.sites[site])
+
+    def _turn_off(self, site: int) -> None:
+        self._is_off.add(site)
+        setattr(self, f"loop_{site}", iter if self.sites[site].is_bare else Uncut)
+        setattr(self, f"comp_{site}", _as_written)
 
     def _restore(self, facts: SiteFacts) -> None:
         """Give a function whose sites are all off its own code back: small functions are called a million times."""

@@ -149,7 +149,7 @@ def _open(runtime: Runtime, plain: Any, room: str, path: Any, arguments: Mapping
     facts: SiteFacts | None = runtime.frame_sites.get(place) if place else None  # type: ignore[attr-defined]
     if facts is None or runtime.is_closed(facts.site) or not isinstance(path, str | os.PathLike):
         return None
-    if not runtime.options["chunks"] and not _is_worth_it(runtime, facts, path, room):
+    if not runtime.is_forced(facts.site) and not _is_worth_it(runtime, facts, path, room):
         return None
     table: Table
     try:
@@ -162,7 +162,7 @@ def _open(runtime: Runtime, plain: Any, room: str, path: Any, arguments: Mapping
     if node.rows is not None and table.index_kind == "own":
         node.rows.node, node.rows.makes_ranges = node, room == "reading"
     source = FrameSource(runtime, facts, table, _reader(plain, path, dict(arguments), place), node)
-    source.is_large = bool(runtime.options["chunks"]) or is_too_large(os.path.getsize(path), room)
+    source.is_large = runtime.is_forced(facts.site) or is_too_large(os.path.getsize(path), room)
     is_waiting = facts.may_wait and table.may_wait and source.wait(late.place_of(sys._getframe(2), lambda _: True), _text_of(runtime))  # noqa: SLF001
     if not is_waiting and not source.look_over(facts.line):
         return None

@@ -147,7 +147,7 @@ class FrameSource:
         proposal, _ = self.runtime.ask({**request, **self.table.cut_request(), "seconds_per_unit": self.table.pace})
         if "cuts" not in proposal:
             return False
-        self.cuts = self.table.settle_cuts(proposal["cuts"], is_forced=bool(self.runtime.options["chunks"]))
+        self.cuts = self.table.settle_cuts(proposal["cuts"], is_forced=self.runtime.is_forced(self.facts.site))
         return self._scan(line)
 
     def _scan(self, line: int) -> bool:
