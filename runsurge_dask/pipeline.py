@@ -94,6 +94,8 @@ def run_script(
         status = session.run()
     finally:
         host.close()
+    if options.uses_cache and not status:
+        remember_stages(program, session, argv)
     return Outcome(
         status=status,
         stages=tuple(session.stages),
@@ -104,6 +106,24 @@ def run_script(
         peak_bytes=session.peak_bytes,
         elapsed_seconds=time.perf_counter() - begun,
     )
+
+
+def remember_stages(program: Program, session: Session, argv: Sequence[str]) -> None:
+    """Keep what the chunks of whole blocks held and took, for the next estimate of this script."""
+    complete = [stage for stage in session.stages if stage.is_split and not stage.note]
+    if not complete:
+        return
+    from runsurge_dask.analysis.residence import main_sites  # few runs have anything to remember
+    from runsurge_dask.estimation.calibration import Measured, remember
+
+    measured = {}
+    for block in program.blocks:
+        site = next((each.site for each in main_sites(block, program)), 0)
+        tasks = [task for stage in complete if stage.site == site for task in stage.tasks if not task.is_outgrown]
+        if tasks and len({stage.stage for stage in complete if stage.site == site}) == 1:
+            measured[block.key] = Measured(peak_bytes=sum(task.peak_bytes for task in tasks), seconds=sum(task.seconds for task in tasks))
+    if measured:
+        remember(program, measured, inputs=sorted(session.inputs), argv=argv, cwd=session.cwd)
 
 
 def read_what_was_asked(program: Program, options: RunOptions) -> tuple[PlanFile | None, Mapping[int, int]]:
@@ -193,7 +213,9 @@ def plan_script(path: str, argv: Sequence[str], request: PlanRequest, progress: 
     workers = request.workers or len(os.sched_getaffinity(0))
     host = None if request.is_static else start_host(program)
     try:
-        estimates = estimate(program, host, argv=argv, cwd=os.getcwd(), is_static=request.is_static, progress=progress)
+        estimates = estimate(
+            program, host, argv=argv, cwd=os.getcwd(), is_static=request.is_static, uses_cache=request.uses_cache, progress=progress
+        )
         options = PlanOptions(
             level=request.level, chunks=request.chunks, workers=workers, chunks_at_once=workers, task_bytes=request.task_bytes,
             baseline_bytes=_baseline_of_run(request.nodes[0], workers, host, estimates) if request.is_local else None,

@@ -230,3 +230,17 @@ def test_a_chunk_that_holds_more_than_a_task_may_is_cut_smaller(planned: tuple[P
     tasks = [task for stage in json.loads((folder / "report.json").read_text())["stages"] for task in stage["tasks"]]
     assert any(task["is_outgrown"] for task in tasks)
     assert all(task["reserved_bytes"] <= 24 << 20 for task in tasks)
+
+
+def test_what_a_run_measured_is_what_the_next_plan_says(planned: tuple[Path, str], cache: Path) -> None:
+    """Unless it is told not to, or the script was changed."""
+    folder, _ = planned
+    for option, files in (("--no-cache", 0), ("--quiet", 1)):
+        (folder / "counted.py").write_text(SCRIPT + "# counted\n")
+        before = len(list(cache.rglob("*.json")))
+        done = runsurge("run", "counted.py", "--at", "6=4", option, cwd=folder)
+        assert (done.stdout, done.stderr, len(list(cache.rglob("*.json"))) - before) == (TEXT, "", files)
+    found = json.loads(runsurge("plan", "counted.py", "--static", "--json", cwd=folder).stdout)["estimates"]["footprints"]
+    assert {each["block"] for each in found if each["basis"] == "earlier"} == {"row:5"}
+    without = json.loads(runsurge("plan", "counted.py", "--static", "--no-cache", "--json", cwd=folder).stdout)["estimates"]["footprints"]
+    assert {each["basis"] for each in without} == {"static"}

@@ -44,10 +44,11 @@ class Function:
 def functions_of(tree: ast.Module, effect: Callable[[Sequence[ast.AST], Collection[str]], Effect]) -> dict[str, Function]:
     """Every function of a module by its name; of two with one name the last. `effect` says what nodes do besides computing."""
     nodes = {node.name: node for node in walk(tree) if isinstance(node, ast.FunctionDef)}
-    reads = names_read(tree)
-    reached = {name: _reached(name, nodes) for name in nodes}
+    direct = {name: function_reads(node) for name, node in nodes.items()}
+    reached = {name: _reached(name, direct) for name in nodes}
+    reads = {name: frozenset(itertools.chain.from_iterable(direct[each] for each in reached[name])) for name in nodes}
     found = {name: _alone(node, reads[name], reached[name], effect(walk(node), nodes)) for name, node in nodes.items()}
-    for _ in range(len(nodes)):
+    for _ in range(len(nodes) if any(each.changes for each in found.values()) else 0):
         before = found
         found = {name: _with_calls(each, nodes[name], before) for name, each in before.items()}
         if found == before:
@@ -59,13 +60,13 @@ def names_read(tree: ast.Module) -> dict[str, frozenset[str]]:
     """For each function of the module, the names that it reads from around it, also through functions that it calls."""
     functions = {s.name: s for s in walk(tree) if isinstance(s, ast.FunctionDef)}
     direct = {name: function_reads(node) for name, node in functions.items()}
-    return {name: frozenset(itertools.chain.from_iterable(direct[each] for each in _reached(name, functions))) for name in functions}
+    return {name: frozenset(itertools.chain.from_iterable(direct[each] for each in _reached(name, direct))) for name in functions}
 
 
-def _reached(name: str, functions: Mapping[str, ast.FunctionDef]) -> frozenset[str]:
+def _reached(name: str, direct: Mapping[str, set[str]]) -> frozenset[str]:
     waiting, seen = [name], {name}
     for each in waiting:  # which grows meanwhile
-        new = (function_reads(functions[each]) & functions.keys()) - seen
+        new = (direct[each] & direct.keys()) - seen
         seen |= new
         waiting += new
     return frozenset(seen)

@@ -16,6 +16,7 @@ of the module that only do such things with a parameter take a list as it is (`a
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -87,8 +88,9 @@ def followed_names(scope: ast.Module | ast.FunctionDef, calls: Calls, *, paramet
     made -= {name for loop in walk(scope) if isinstance(loop, ast.For) for name in _names_in(loop.iter) & _grown_in(loop.body)}
     every = {each.arg for each in walk(scope.args) if isinstance(each, ast.arg)} if isinstance(scope, ast.FunctionDef) else set()
     made -= {name for _, lists in bound for name in lists if name in every}
-    made = {name for name in made if (name in parameters if name in every else _is_surely_bound(name, body, calls, candidates))}
     nodes = own_nodes(body)
+    surely = _surely_bound(made - every, body, nodes, calls, candidates)
+    made = {name for name in made if (name in parameters if name in every else name in surely)}
     harmless = {id(name) for node in nodes for name in _looked_at(node, calls)}
     return frozenset(made - {n.id for n in nodes if isinstance(n, ast.Name) and n.id in made and id(n) not in harmless})
 
@@ -161,19 +163,21 @@ def as_comprehension(value: ast.expr | None) -> ast.ListComp | None:
     return None
 
 
-def _is_surely_bound(name: str, body: list[ast.stmt], calls: Calls, bases: Collection[str]) -> bool:
-    """Whether a list is made in a suite before anything else in the scope mentions it, so that it may be asked for anywhere else."""
-    mentions = _mentions(name, body)
-    suites = [body, *(suite for statement in _statements(body) for suite in _suites(statement))]
-    for suite in map(_with_files_open, suites):
-        first = next((n for n, each in enumerate(suite) if isinstance(each, ast.stmt) and name in made_names(each, calls, bases)), None)
-        if first is not None and _mentions(name, suite[first:]) == mentions:
-            return True
-    return False
-
-
-def _mentions(name: str, body: Iterable[ast.AST]) -> int:
-    return sum(isinstance(node, ast.Name) and node.id == name for node in own_nodes(body))
+def _surely_bound(names: set[str], body: list[ast.stmt], nodes: Iterable[ast.AST], calls: Calls, bases: Collection[str]) -> set[str]:
+    """Lists that are made in a suite before anything else in the scope mentions them, so that they may be asked for anywhere else."""
+    if not names:
+        return set()
+    mentions = Counter(node.id for node in nodes if isinstance(node, ast.Name) and node.id in names)
+    found: set[str] = set()
+    for suite in map(_with_files_open, [body, *(suite for statement in _statements(body) for suite in _suites(statement))]):
+        after: Counter[str] = Counter()
+        first: dict[str, Counter[str]] = {}
+        for each in reversed(suite):
+            after = after + Counter(node.id for node in own_nodes([each]) if isinstance(node, ast.Name) and node.id in names)
+            made = made_names(each, calls, bases) if isinstance(each, ast.stmt) else []
+            first.update((name, after) for name in made if name in names)  # the earliest of several stays
+        found |= {name for name, counted in first.items() if counted[name] == mentions[name]}
+    return found
 
 
 def _with_files_open(suite: list[ast.stmt]) -> list[ast.AST]:

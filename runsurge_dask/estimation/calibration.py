@@ -1,9 +1,11 @@
-"""What earlier runs of the same script on the same data have measured.
+"""What earlier runs of the same script on data of the same kind have measured.
 
     remember(program, {"rows:4": Measured(peak_bytes=118_000_000, seconds=2.1)}, inputs=["rows.csv"], cwd=".")
-    recall(program, cwd=".")["rows:4"].peak_bytes       118000000, as long as the script and its data are the same
+    recall(program, cwd=".")["rows:4"].peak_bytes       118000000; 236000000 once rows.csv has twice as many rows
 
-Kept in the user's cache folder, one file a script. A file that cannot be read, or is of another kind, is as good as none.
+Kept in the user's cache folder (or in that of RUNSURGE_CACHE), one file a script, named after its text. Inputs are of the same
+kind if they have the same name and begin alike: the header of a table, the magic number of a packed file. A file that cannot be
+read, or is of another form, is as good as none.
 """
 
 from __future__ import annotations
@@ -14,22 +16,27 @@ import json
 import os
 import tempfile
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_cache_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from runsurge_dask.ir.program import Program
 
-FORM = 1
+FORM = 2
 """Raised when the file's form changes: older ones are then ignored."""
 MOST_RUNS = 8
 """Of one script, with other arguments or data."""
-HEAD_BYTES = 64 << 10
-"""Of each input that are compared, beside its size."""
+HEAD_BYTES = 512
+"""Of each input that are looked at: up to the end of its first line, or the magic number of what is no text."""
+MAGIC_BYTES = 4
+FOLDER_VARIABLE = "RUNSURGE_CACHE"
+"""Names the folder of the cache, for who wants it elsewhere."""
+LARGEST_FACTOR = 1000.0
+"""Data of so many times the size, or of so small a part, are of another kind: nothing is said of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +66,7 @@ def remember(
     run = {
         "argv": list(argv),
         "cwd": os.path.abspath(cwd),
-        "inputs": {path: _digest_of_file(path) for path in paths},
+        "inputs": {path: _kind_of_file(path) for path in paths},
         "blocks": {key: asdict(each) for key, each in measured.items()},
     }
     others = [each for each in _runs(place) if (each["argv"], each["cwd"]) != (run["argv"], run["cwd"])]
@@ -71,18 +78,36 @@ def remember(
 
 
 def recall(program: Program, *, argv: Sequence[str] = (), cwd: str, folder: Path | None = None) -> dict[str, Measured]:
-    """What the last run of this script measured whose arguments and data were those of now; empty where there was none."""
+    """What the last run of this script measured that was called in the same way and had inputs of the same kind.
+
+    Made larger or smaller with the inputs; empty where there was none.
+    """
     for run in _runs(_place(program, folder)):
-        inputs: dict[str, Any] = run["inputs"]
-        is_same_call = (run["argv"], run["cwd"]) == (list(argv), os.path.abspath(cwd))
-        if is_same_call and all(digest == _digest_of_file(path) for path, digest in inputs.items()):
-            return {key: Measured(**each) for key, each in run["blocks"].items()}
+        factor = _growth(run["inputs"]) if (run["argv"], run["cwd"]) == (list(argv), os.path.abspath(cwd)) else 0.0
+        if factor:
+            blocks = {key: Measured(**each) for key, each in run["blocks"].items()}
+            return {
+                key: Measured(peak_bytes=int(each.peak_bytes * factor), seconds=each.seconds * factor) for key, each in blocks.items()
+            }
     return {}
+
+
+def _growth(inputs: Mapping[str, Any]) -> float:
+    """How many times the bytes of then the inputs have now; 0 where one of them is of another kind."""
+    then = now = 0
+    for path, (kind, size) in inputs.items():
+        kind_now, size_now = _kind_of_file(path)
+        if not kind or kind_now != kind:
+            return 0.0
+        then, now = then + size, now + size_now
+    factor = now / then if then and now else float(then == now)
+    return factor if 1 / LARGEST_FACTOR <= factor <= LARGEST_FACTOR else 0.0
 
 
 def _place(program: Program, folder: Path | None) -> Path:
     digest = hashlib.sha256(program.source.encode()).hexdigest()[:32]
-    return (folder or user_cache_path("runsurge", appauthor=False) / "measured") / f"{digest}.json"
+    elsewhere = os.environ.get(FOLDER_VARIABLE)
+    return (folder or (Path(elsewhere) if elsewhere else user_cache_path("runsurge", appauthor=False)) / "measured") / f"{digest}.json"
 
 
 def _runs(place: Path) -> list[dict[str, Any]]:
@@ -94,15 +119,21 @@ def _runs(place: Path) -> list[dict[str, Any]]:
             [Measured(**each) for each in run["blocks"].values()]
             if not isinstance(run["argv"], list) or not isinstance(run["inputs"], dict) or not isinstance(run["cwd"], str):
                 return []
+            if not all(isinstance(kind, str) and isinstance(size, int) for kind, size in run["inputs"].values()):
+                return []
         return list(kept["runs"])
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return []
 
 
-def _digest_of_file(path: str) -> str:
-    """Of its size and head; empty where there is no such file."""
+def _kind_of_file(path: str) -> tuple[str, int]:
+    """How a file begins, and its size; empty where there is no such file."""
     try:
         with open(path, "rb") as file:
-            return hashlib.sha256(str(os.fstat(file.fileno()).st_size).encode() + b":" + file.read(HEAD_BYTES)).hexdigest()
+            head, size = file.read(HEAD_BYTES), os.fstat(file.fileno()).st_size
     except OSError:
-        return ""
+        return "", 0
+    first = head.split(b"\n", 1)[0] if b"\0" not in head else head[:MAGIC_BYTES]
+    has_header = not any(byte in b"0123456789" for byte in first)
+    said = first if has_header or b"\0" in head else str(first.count(b",")).encode()
+    return hashlib.sha256(os.path.splitext(path)[1].encode() + b":" + said).hexdigest(), size

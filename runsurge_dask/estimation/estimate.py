@@ -46,18 +46,20 @@ def estimate(
     cwd: str,
     limits: SampleLimits | None = None,
     is_static: bool = False,
+    uses_cache: bool = True,
     progress: Callable[[str], None] | None = None,
 ) -> Estimates:
     """Say what each block of a script will need.
 
-    `host` gives the children that samples run in (None is as good as `is_static`); `progress` is told what is being done.
+    `host` gives the children that samples run in (None is as good as `is_static`); `progress` is told what is being done; what
+    earlier runs measured goes before both where `uses_cache`.
 
     Raises:
         EstimateError: a block grows without an end, or does not come to one, so that nothing can be said.
     """
     tree = parse(program.source, program.file)
     flow = Flow(program.blocks, tree)
-    earlier = recall(program, argv=argv, cwd=cwd)
+    earlier = recall(program, argv=argv, cwd=cwd) if uses_cache else {}
     if is_static or host is None:
         rules = walk_blocks(program, tree, argv=argv, cwd=cwd)
         return _compose(program, flow, {}, rules, (), Baseline.by_rule(program.imports), earlier=earlier)

@@ -214,6 +214,7 @@ def make_local_plan(
 
     `wanted` are numbers of chunks by block that stand in a plan of the user's: all others then run as written.
     """
+    residence = residences(program)
     own = local_kinds(program, kinds)
     baseline_bytes = estimates.baseline_bytes if options.baseline_bytes is None else options.baseline_bytes
     room = node.memory_bytes - baseline_bytes - SCRIPT_BYTES
@@ -221,7 +222,7 @@ def make_local_plan(
     if program.blocks and room > 0:
         asked = dict.fromkeys((block.key for block in program.blocks), 1) | dict(wanted) if wanted is not None else {}
         decisions = _Walk(
-            program=program, kinds=own, estimates=estimates, options=options, room_bytes=room, wanted=asked, residence=residences(program),
+            program=program, kinds=own, estimates=estimates, options=options, room_bytes=room, wanted=asked, residence=residence,
             spare_bytes=max(0, int(SCRIPT_SHARE * node.memory_bytes) - estimates.baseline_bytes),
         ).all()  # fmt: skip
         refused = [each.refusal for each in decisions.values() if each.refusal is not None]

@@ -171,7 +171,7 @@ def _check_order(plan: Plan, script: _Script) -> None:
         if sorted(stage.blocks, key=place.__getitem__) != list(stage.blocks):
             raise _error(_line(stage, script), f"blocks of stage {stage.stage} are not in the order of the script", "Put them in order.")
     for key, earlier in script.edges.items():
-        for each in earlier:
+        for each in sorted(earlier, key=place.__getitem__):
             needed, own = stage_of[each].stage, stage_of[key].stage
             if needed != own and needed not in before[own]:
                 what = f"block {key!r} needs {each!r}, but stage {own} does not come after stage {needed}"

@@ -215,20 +215,26 @@ def test_rules_know_sizes(tmp_path: Path, source: str, name: str, length: int, l
     assert least_bytes <= variable.size_bytes <= most_bytes
 
 
-def test_earlier_runs_are_remembered_while_script_and_data_are_the_same(tmp_path: Path) -> None:
-    _write_rows(tmp_path, 10)
+def test_earlier_runs_are_remembered_for_data_of_the_same_kind(tmp_path: Path) -> None:
+    """They grow with their inputs; another header is another kind, and so are other arguments."""
+    _write_rows(tmp_path, 1000)
     cache, where = tmp_path / "cache", str(tmp_path)
     program = build_program("rows = open('rows.csv').readlines()\n", str(tmp_path / "script.py"))
-    measured = {"rows:1": Measured(peak_bytes=5, seconds=0.5)}
+    measured = {"rows:1": Measured(peak_bytes=5000, seconds=0.5)}
     remember(program, measured, inputs=["rows.csv"], cwd=where, folder=cache)
     assert recall(program, cwd=where, folder=cache) == measured
     assert recall(program, argv=["other"], cwd=where, folder=cache) == {}
-    _write_rows(tmp_path, 11)
+    _write_rows(tmp_path, 2000)
+    assert recall(program, cwd=where, folder=cache)["rows:1"].peak_bytes == pytest.approx(10_000, rel=0.1)
+    (tmp_path / "rows.csv").write_text("other,header\n1,2\n" * 1000)
     assert recall(program, cwd=where, folder=cache) == {}
+    (tmp_path / "rows.csv").unlink()
+    assert recall(program, cwd=where, folder=cache) == {}
+    assert recall(build_program("print(1)\n", "script.py"), cwd=where, folder=cache) == {}
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", '{"form": 1}', '{"form": 1, "runs": [{"blocks": {"a": 3}}]}', '{"form": 99, "runs": []}', "\x00\xff"]
+    "content", ["", "{", "[]", '{"form": 2}', '{"form": 2, "runs": [{"blocks": {"a": 3}}]}', '{"form": 1, "runs": []}', "\x00\xff"]
 )
 def test_a_spoiled_cache_is_as_good_as_none(tmp_path: Path, content: str) -> None:
     program = build_program("a = [1]\nprint(a)\n", str(tmp_path / "script.py"))
