@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runsurge_dask.cli import app
+from runsurge_dask.estimation.calibration import FOLDER_VARIABLE
 from runsurge_dask.start import read_run
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ print(sorted(vars(sys.modules["__main__"])) == sorted(globals()))
 
 def test_a_script_finds_nothing_of_the_command_line_that_started_it(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(PRINTING)
-    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS") and name != FOLDER_VARIABLE}
     command = [sys.executable, "-m", "runsurge_dask", "run", "script.py"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("True []\nset()\nTrue\n", "")

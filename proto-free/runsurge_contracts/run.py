@@ -19,6 +19,9 @@ class TaskReport:
     seconds: float
     is_outgrown: bool = False
     """It was killed for what it held, and cut smaller."""
+    estimated_seconds: float = 0.0
+    """What it was expected to take when it was handed out: by the chunks before it, or by the rows that the script had done itself; 0 where
+    nothing was known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

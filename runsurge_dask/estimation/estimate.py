@@ -9,10 +9,14 @@ Blocks that could be run on samples are fitted to them; the others, or all with 
 
 from __future__ import annotations
 
+import ast
+import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runsurge_contracts.plan import Basis, Estimates, Footprint, Variable
 from runsurge_dask.analysis.build import parse
+from runsurge_dask.analysis.structure import walk
 from runsurge_dask.estimation.baseline import Baseline
 from runsurge_dask.estimation.calibration import Measured, recall
 from runsurge_dask.estimation.fits import Fit, fit_block
@@ -21,6 +25,7 @@ from runsurge_dask.estimation.flow import Flow
 from runsurge_dask.estimation.functions import function_lines
 from runsurge_dask.estimation.samples import SampleLimits, Sampler
 from runsurge_dask.estimation.static import StaticBlock, walk_blocks
+from runsurge_dask.estimation.things import file_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -62,7 +67,8 @@ def estimate(
     earlier = recall(program, argv=argv, cwd=cwd) if uses_cache else {}
     if is_static or host is None:
         rules = walk_blocks(program, tree, argv=argv, cwd=cwd)
-        return _compose(program, flow, {}, rules, (), Baseline.by_rule(program.imports), earlier=earlier)
+        found = _compose(program, flow, {}, rules, (), Baseline.by_rule(program.imports), earlier=earlier)
+        return replace(found, reads=files_named(tree, argv, cwd))
     walk_blocks(program, tree, argv=argv, cwd=cwd)  # what has no end is refused before it is tried
     baseline = Baseline.begin(program.imports)
     try:
@@ -77,7 +83,19 @@ def estimate(
     reached = max(fits, default=0)
     known = fits[reached].variables if reached else {}
     rules = walk_blocks(program, tree, argv=argv, cwd=cwd, known=known, after=reached) if reached < len(program.blocks) else {}
-    return _compose(program, flow, fits, rules, samples, baseline_bytes, traced=traced, earlier=earlier)
+    found = _compose(program, flow, fits, rules, samples, baseline_bytes, traced=traced, earlier=earlier)
+    seen = {each.path: each.full_bytes for sample in samples for each in sample.inputs}
+    return replace(found, reads={**seen, **files_named(tree, argv, cwd)} if reached < len(program.blocks) else seen)
+
+
+def files_named(tree: ast.Module, argv: Sequence[str], cwd: str) -> dict[str, int]:
+    """Files that there are among the texts and arguments of a script, with their bytes: those that it is expected to read."""
+    texts = [node.value for node in walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    sizes = {os.path.join(cwd, text): file_bytes(os.path.join(cwd, text)) for text in (*argv, *texts) if 0 < len(text) < _LONGEST_PATH}
+    return {path: int(size) for path, size in sizes.items() if size and os.path.isfile(path)}
+
+
+_LONGEST_PATH = 250
 
 
 def _silent(_: str) -> None:

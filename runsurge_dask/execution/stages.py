@@ -40,10 +40,14 @@ class Chunk:
     blob: bytes | None = b""
     """Its rows; None where the driver has to be asked for them."""
     future: Any = None
+    estimated_seconds: float = 0.0
 
 
 class Supply(Protocol):
     """Where the chunks of a stage come from."""
+
+    seconds_per_unit: float
+    """What a byte or a row took in the script itself; 0 where that was not measured."""
 
     @property
     def is_through(self) -> bool:
@@ -69,6 +73,7 @@ class Listed:
         self._waiting = deque(zip(specs, blobs, strict=True))
         self._end = max((spec["end"] for spec in specs), default=0)
         self._largest = 0
+        self.seconds_per_unit = 0.0
 
     @property
     def is_through(self) -> bool:
@@ -106,6 +111,7 @@ class Ranged:
         self._index: int = header["range"]["index"]
         self._counts_lines = self._cutter.is_file and header["range"]["needs_index"]
         self._first = {"sample": header["sample"]} if header["sample"] else {}
+        self.seconds_per_unit: float = header["range"].get("seconds_per_unit") or 0.0
 
     @property
     def is_through(self) -> bool:
@@ -216,6 +222,7 @@ class StageRun:
             self._asked.append(chunk)
             wire.send(self.channel, {"event": "rows", "start": chunk.start, "end": chunk.end})
             return
+        chunk.estimated_seconds = self._expected_seconds(chunk)
         graph, key = self.lowered.chunk_graph(chunk.spec, chunk.blob)
         [chunk.future] = self.cluster.submit(graph, [key])
         chunk.blob = None
@@ -309,6 +316,13 @@ class StageRun:
         self.tally.tasks.append(
             TaskReport(
                 start=chunk.start, end=chunk.end, reserved_bytes=chunk.spec["reserved"], peak_bytes=peak_bytes, seconds=seconds,
-                is_outgrown=is_outgrown
+                is_outgrown=is_outgrown, estimated_seconds=chunk.estimated_seconds,
             )
-        )
+        )  # fmt: skip
+
+    def _expected_seconds(self, chunk: Chunk) -> float:
+        """By the chunks that are done, or before there are any by what the script itself needed."""
+        done = [task for task in self.tally.tasks if not task.is_outgrown]
+        units = sum(task.end - task.start for task in done)
+        pace = sum(task.seconds for task in done) / units if units else self.supply.seconds_per_unit
+        return pace * (chunk.end - chunk.start)

@@ -118,7 +118,8 @@ class Cutting(Head):
         if found is not None:
             found.is_read = True
         lines = [o.facts.line for o in operations]
-        header = {"op": "run", "site": facts.site, "lines": lines, "common": common_of(self.known_source), "range": span, "sample": rows}
+        header = {"op": "run", "site": facts.site, "lines": lines, "common": common_of(self.known_source), "sample": rows}
+        header["range"] = {**span, "seconds_per_unit": self.seconds_per_unit}
         wire.send(runtime.channel, header, [stage])
         yield from self._collect(operations, sinks, needs_index=needs_index)
 
