@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from runsurge_dask.analysis.build import build_program
 from runsurge_dask.runner.escape import Escape
 from runsurge_dask.runner.frames import parquet, parts, reading
 from runsurge_dask.runner.frames.needs import needed_columns
@@ -53,7 +54,7 @@ def run(bench: Bench, folder: Path, text: str, script: str) -> tuple[list[str], 
     """How the cut answer differs, and whether anything was cut."""
     plain, cut = folder / "plain", folder / "cut"
     plain.mkdir()
-    (plain / "d.csv").write_text(text)
+    (plain / "d.csv").write_bytes(text.encode("latin-1"))
     (plain / "script.py").write_text(script)
     shutil.copytree(plain, cut)
     expected = bench.run_plain(plain)
@@ -86,6 +87,78 @@ def test_other_code_gives_the_same_answer(bench: Bench, tmp_path: Path, middle: 
 def test_a_file_that_changes_its_mind_is_read_as_pandas_reads_it(bench: Bench, tmp_path: Path, text: str) -> None:
     script = HEAD + "print('read')\ndf['t'] = df['qty'] + 1\nprint(df.to_string())\nprint(df.dtypes)\n"
     assert run(bench, tmp_path, text, script)[0] == []
+
+
+LONG = "id,cat,qty,price,flag,name\n" + "".join(f"{i},{'abc'[i % 3]},{i * 7 % 11 - 3},{i * 1.25},True,name {i}\n" for i in range(50_000))
+LATE = [
+    ("", "df['t'] = df['qty'] + 1\nprint(df['t'].sum(), len(df), df['price'].max())"),
+    ("1,a,1,2.0,True,n,one field more\n", "big = df[df['qty'] > 1]\nprint(len(big), big['price'].sum())"),
+    ("1,a\n1,a,1,2.0,True,n,more\n", "print(df['price'].sum())"),
+    ("1,a\n1,a,1,2.0,True,n,\n", "print(df['price'].max())"),
+    ("1,a,x,2.0,True,text\n", "t = df['qty'] + 1\nu = t * 2\nprint('sum', u.sum())"),
+    ("1,a,,2.0,True,hole\n", "t = df['qty'] + 1\nprint(t.sum(), df['qty'].max(), df.dtypes)"),
+    ('1,a,1,2.0,True,"late quote, here"\n', "df = df[df['qty'] > 0]\nprint(df.groupby('cat')['price'].mean())"),
+    ("1,a,1,2.0,True,re\rturn\n", "print(df['price'].count())\nprint(df['name'].count())"),
+    ("x,a,1,2.0,True,word\n", "print(df['price'].max())\nprint(df.iloc[-1])"),
+    ("\n1,b\n", "print(df['qty'].max(), df['name'].count())"),
+    ("1,a,1,2.0,True,\xff\n", "print(df['price'].max())"),
+    ("1,a,1,2.0,True,n\n", "print(len(df))\nfor name in df.columns:\n    print(name, df[name].count(), df[name].nunique())"),
+    ("", "other = pd.read_csv('nowhere.csv')\nprint(df['qty'].sum())"),
+    ("1,a,1,2.0,True,n,more\n", "other = pd.read_csv('nowhere.csv')\nprint(df['qty'].sum())"),
+    ("1,a,1,2.0,True,n,more\n", "import sys\nprint('seen', file=sys.stderr)\nprint(df['qty'].sum())"),
+]
+"""Lines at the end of a file, far from the first rows that are looked at, and what is asked of it."""
+
+
+@pytest.mark.parametrize(("end", "middle"), LATE)
+def test_what_the_first_chunks_find_comes_where_plain_python_has_it(bench: Bench, tmp_path: Path, end: str, middle: str) -> None:
+    assert run(bench, tmp_path, LONG + end, HEAD + middle + "\n")[0] == []
+
+
+def test_one_pass_answers_the_questions_of_the_following_lines(bench: Bench, tmp_path: Path) -> None:
+    lines = [f"{i},{'abc'[i % 3]},{i * 0.5}" for i in range(300)]
+    script = "df = pd.read_csv('d.csv')\nbig = df[df['i'] > 3]\nprint(len(big))\nprint(big['x'].sum(), big['x'].max())\n"
+    script += "t = big.groupby('c')['x'].mean()\nprint(t)\nprint(df['i'].min())\n"
+    (tmp_path / "d.csv").write_text("i,c,x\n" + "\n".join(lines) + "\n")
+    (tmp_path / "script.py").write_text("import pandas as pd\n" + script)
+    _, stages = bench.run_planned(tmp_path, chunks=3)
+    assert len(stages) == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "may_wait"),
+    [
+        ("df = pd.read_csv('a')\nbig = df[df.x > 1]\nprint(len(big))", True),
+        ("df = pd.read_csv('a')\nprint('read')\nprint(len(df))", False),
+        ("df = pd.read_csv('a')\nprint(df.columns.size)", False),
+        ("df = pd.read_csv('a')\nprint(df['a'].str.count('x'))", False),
+        ("try:\n    df = pd.read_csv('a')\n    print(df.a.sum())\nexcept ValueError:\n    pass", False),
+        ("df = pd.read_csv('a')\nn = p / q\nprint(df.a.sum())", False),
+        ("df = pd.read_csv('a')\nother = pd.read_csv('b')\nprint(df.a.sum())", True),
+        ("df = pd.read_csv('a')\ndf['t'] = (df.a * 1.5).round(2)\ndf.to_csv('o.csv', index=False)", True),
+        ("df = pd.read_csv('a')\nfor key, group in df.groupby('a'):\n    print(key)", False),
+    ],
+)
+def test_a_read_waits_for_the_first_question_only_where_nothing_can_be_seen_before(script: str, may_wait: bool) -> None:  # noqa: FBT001
+    program = build_program("import pandas as pd\n" + script, "script.py")
+    assert [site.may_wait for site in program.sites if site.form == "frame"][0] is may_wait  # noqa: RUF015
+
+
+@pytest.mark.parametrize(
+    ("script", "is_small"),
+    [
+        ("df = pd.read_csv('a')\nprint(df[df.x > 1]['y'].sum())", True),
+        ("df = pd.read_csv('a')\nt = df.groupby('k')['v'].mean().sort_values()\nprint(t.head())", True),
+        ("df = pd.read_csv('a')\nprint(df.sort_values('v').head())", False),
+        ("df = pd.read_csv('a')\nprint(df)", False),
+        ("df = pd.read_csv('a')\nfor row in df.itertuples():\n    print(row)", False),
+        ("df = pd.read_csv('a')\nrows = [df, df]", False),
+        ("df = pd.read_csv('a')\ndf['t'] = df['a'].str.upper()\ndf.to_csv('b')", True),
+    ],
+)
+def test_scripts_that_ask_small_things_are_told_from_others(script: str, is_small: bool) -> None:  # noqa: FBT001
+    program = build_program("import pandas as pd\n" + script, "script.py")
+    assert {site.is_small for site in program.sites if site.form == "frame"} == {is_small}
 
 
 @pytest.mark.parametrize(

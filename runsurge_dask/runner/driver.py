@@ -276,12 +276,7 @@ def _unlink_our_frames(error: BaseException | None, seen: set[int]) -> None:
     if error is None or id(error) in seen:
         return
     seen.add(id(error))
-    frames = []
-    trace = error.__traceback__
-    while trace is not None:
-        if not _is_ours(trace.tb_frame.f_code):
-            frames.append(late.corrected(trace))
-        trace = trace.tb_next
+    frames = _shown(error.__traceback__)
     for frame, following in itertools.pairwise([*frames, None]):
         assert frame is not None
         frame.tb_next = following
@@ -290,16 +285,31 @@ def _unlink_our_frames(error: BaseException | None, seen: set[int]) -> None:
         _unlink_our_frames(other, seen)
 
 
+def _shown(trace: types.TracebackType | None) -> list[types.TracebackType]:
+    """The entries of a traceback that plain Python would have; from one that belongs elsewhere to our doing it there is nothing between."""
+    entries: list[types.TracebackType] = []
+    while trace is not None:
+        entries.append(trace)
+        trace = trace.tb_next
+    ours = [n for n, entry in enumerate(entries) if _is_ours(entry.tb_frame.f_code)]
+    found: list[types.TracebackType] = []
+    hidden = -1
+    for n, entry in enumerate(entries):
+        if n <= hidden or n in ours:
+            continue
+        if late.place_told(entry) is not None:
+            hidden = max([n, *ours])
+        found.append(late.corrected(entry))
+    return found
+
+
 def _hide_our_frames() -> None:
     """Leave our own frames out of every traceback that Python formats."""
     original = traceback._walk_tb_with_full_positions  # type: ignore[attr-defined]  # noqa: SLF001
 
     def walk(trace: types.TracebackType | None) -> Iterator[Any]:
-        while trace is not None:
-            if not _is_ours(trace.tb_frame.f_code):
-                told = late.corrected(trace)
-                yield next(original(types.TracebackType(None, told.tb_frame, told.tb_lasti, told.tb_lineno)))
-            trace = trace.tb_next
+        for told in _shown(trace):
+            yield next(original(types.TracebackType(None, told.tb_frame, told.tb_lasti, told.tb_lineno)))
 
     traceback._walk_tb_with_full_positions = walk  # type: ignore[attr-defined]  # noqa: SLF001
 

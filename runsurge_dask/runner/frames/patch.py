@@ -130,7 +130,8 @@ def _lazy_reader(runtime: Runtime, plain: Any, room: str) -> Any:
             if found is not None:
                 return found
         for source in list(runtime.frame_sources):  # type: ignore[attr-defined]
-            source.settle()  # what this call raises comes after what those would have raised
+            if not source.is_settled and not source.settle():
+                source.plain()  # what this call raises comes after what that raises
         return plain(*__rs_it, **kwargs)
 
     read.__name__ = read.__qualname__ = plain.__name__

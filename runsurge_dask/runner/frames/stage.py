@@ -117,6 +117,8 @@ class FrameSource:
     read_at: late.Place | None = None
     built: list[tuple[Node, late.Place | None]] = field(default_factory=list)
     """Expressions over a source that is not settled, in order, with the places where the script built them."""
+    is_unsure: bool = False
+    """Some expression was built on types that turned out to be others, and may raise."""
     certain: set[Any] | None = None
     """The columns whose types are known; None where all are."""
     words: str = ""
@@ -204,9 +206,10 @@ class FrameSource:
         try:
             for node, _ in self.built:
                 node.meta = first_rows_of(node)
+            self.is_unsure = any(node.meta is None for node, _ in self.built)
         except Exception:  # what it raises is raised where the script has it, when the whole is there
-            return False
-        return all(node.meta is not None for node, _ in self.built)
+            self.is_unsure = True
+        return not self.is_unsure
 
     def _keep_cuts(self, rows: list[int]) -> None:
         """Join chunks without rows to their neighbours."""
@@ -405,7 +408,7 @@ class FrameSource:
             except BaseException:
                 self._tell_of(self.read_at)
                 raise
-            if built and _types_of(self.node.value) != _types_of(self.node.meta):
+            if built and (self.is_unsure or _types_of(self.node.value) != _types_of(self.node.meta)):
                 self._raise_in_order(built)
         return self.node.value
 
