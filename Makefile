@@ -20,10 +20,12 @@ demo: setup
 bench: setup
 	$(BIN)/pip install --quiet -e '.[bench]'
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python -m benchmarks.reservations --programs 60 --plot benchmarks/reservations.png
 
 soak: setup
 	$(BIN)/python -m tests.soak
 	$(BIN)/python -m tests.soak --strained --programs 2000
+	$(BIN)/python -m benchmarks.contract --log tests/soak.log
 
 mutants: setup
 	$(BIN)/python -m tests.mutants

@@ -1,7 +1,7 @@
 """Does `--memory` hold? Scripts whose plain run holds 4 and 10 times the limit, run plainly and within it, and compared.
 
-    python -m benchmarks.contract --quick                            three examples at 4x (CI)
-    python -m benchmarks.contract                                    all of them, at 4x and 10x
+    python -m benchmarks.contract --quick                            three examples at 4x (so does tests/memory)
+    python -m benchmarks.contract --log tests/soak.log               all of them, at 4x and 10x (so does `make soak`)
     python -m benchmarks.contract word_counts price_list --factor 4 --limit 1GiB
     python -m benchmarks.contract --no-memory --limit 60MiB ...      tries the harness small; what RunSurge holds by itself
 
@@ -87,8 +87,8 @@ EXAMPLES_MEASURED = (
     Example(name="rating_counts", limit_bytes=PURE_BYTES, is_quick=True),
     Example(name="slowest_requests", limit_bytes=PURE_BYTES),
     Example(name="word_counts", limit_bytes=PURE_BYTES, is_large=True),
-    Example(name="events_to_csv", limit_bytes=PURE_BYTES),
-    Example(name="good_readings", limit_bytes=PURE_BYTES, is_quick=True, is_large=True),
+    Example(name="events_to_csv", limit_bytes=PURE_BYTES, is_quick=True),
+    Example(name="good_readings", limit_bytes=PURE_BYTES, is_large=True),
     Example(name="column_statistics", limit_bytes=PURE_BYTES),
     Example(name="late_orders", limit_bytes=PANDAS_BYTES, is_large=True),
     Example(name="sales_by_region", limit_bytes=PANDAS_BYTES, is_quick=True),
@@ -295,6 +295,16 @@ def render_row(row: Row) -> str:
     return f"| {row.name} | {sizes} | {row.ours.peak_bytes / MIB:.0f} | {seconds} | {answer} | {limit} |"
 
 
+def log_line(row: Row, when: str) -> str:
+    """A row for the log of soaks."""
+    sizes = f"limit_mib={row.limit_bytes // MIB} factor={row.factor:g} input_mb={row.input_bytes / 1e6:.0f}"
+    peaks = f"plain_mib={row.plain.peak_bytes // MIB} peak_mib={row.ours.peak_bytes // MIB}"
+    seconds = f"plain_seconds={row.plain.elapsed_seconds:.0f} seconds={row.ours.elapsed_seconds:.0f}"
+    cpu = f"plain_cpu_seconds={row.plain.cpu_seconds:.0f} cpu_seconds={row.ours.cpu_seconds:.0f}"
+    verdict = "held" if row.is_well else f"BROKEN ({row.difference or 'over the limit, or something left behind'})"
+    return f"{when} contract {row.name} {sizes} {peaks} {seconds} {cpu} {verdict}"
+
+
 def render_growth(rows: Sequence[Row]) -> list[tuple[str, bool]]:
     """For each example and limit, how our peak grows from the smallest input to the largest, and whether that is flat."""
     found: dict[tuple[str, int], list[Row]] = {}
@@ -326,6 +336,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--limit", type=parse_bytes, default=0, help="for all, in place of each example's own")
     parser.add_argument("--no-memory", action="store_true", help="leave out `--memory`")
     parser.add_argument("--json", type=Path, metavar="FILE", help="append a line of JSON a row")
+    parser.add_argument("--log", type=Path, metavar="FILE", help="append a line of text a row")
     parser.add_argument("--reports", type=Path, metavar="FOLDER", help="keep RunSurge's own report of each run there")
     parser.add_argument("--verbose", action="store_true", help="say on standard error which sizes are tried")
     parser.add_argument("--folder", type=Path, help="where inputs and outputs lie while they are needed: up to 6 GB")
@@ -348,6 +359,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 continue
             rows.append(row)
             print(render_row(row), flush=True)
+            if options.log:
+                with open(options.log, "a", encoding="utf-8") as file:
+                    file.write(log_line(row, dt.datetime.now(dt.UTC).isoformat(timespec="seconds")) + "\n")
             if options.json:
                 with open(options.json, "a", encoding="utf-8") as file:
                     file.write(json.dumps({**dataclasses.asdict(row), "is_well": row.is_well}) + "\n")
