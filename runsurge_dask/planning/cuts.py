@@ -163,8 +163,7 @@ class Cutter:
         if self._bytes_per_unit:
             size = min(size, int(self._largest_bytes / self._bytes_per_unit))
         if share_bytes:
-            room = share_bytes - min(LEAST_RESERVATION_BYTES, share_bytes // 8) if self._measured else share_bytes
-            fitting = room / self._bound() if self._bound() else size
+            fitting = self._room(share_bytes) / self._bound() if self._bound() else size
             size = min(size, int(fitting))
             if self._measured:
                 size = min(size, LARGEST_STEP * max(units for units, _ in self._measured))
@@ -185,7 +184,11 @@ class Cutter:
 
     def fits(self, units: int, share_bytes: int) -> bool:
         """Whether a chunk of this size is expected to stay below a share."""
-        return not share_bytes or self._bound() * units <= share_bytes
+        return not share_bytes or self._bound() * units <= self._room(share_bytes)
+
+    def _room(self, share_bytes: int) -> int:
+        """What of a share is for data."""
+        return share_bytes - min(LEAST_RESERVATION_BYTES, share_bytes // 8) if self._measured else share_bytes
 
     def share_now(self, share_bytes: int) -> int:
         """What the next chunk should hold of its share: not all of it before any chunk was measured."""
