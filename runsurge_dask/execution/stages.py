@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runsurge_contracts.run import TaskReport
-from runsurge_dask.planning.cuts import AHEAD_PER_WORKER, CutOptions, Cutter
+from runsurge_dask.planning.cuts import AHEAD_PER_WORKER, TIGHT_AHEAD_PER_WORKER, CutOptions, Cutter
 from runsurge_dask.runner import records, wire
 
 if TYPE_CHECKING:
@@ -53,6 +53,10 @@ class Supply(Protocol):
     def is_through(self) -> bool:
         """Whether there are no more."""
 
+    @property
+    def is_tight(self) -> bool:
+        """Whether memory says how large they are."""
+
     def next_chunk(self, share_bytes: int) -> Chunk:
         """The next one, in the order of the data, to hold at most `share_bytes` (0: as much as it wants)."""
 
@@ -79,6 +83,8 @@ class Listed:
     def is_through(self) -> bool:
         """Whether there are no more."""
         return not self._waiting
+
+    is_tight = False
 
     def next_chunk(self, share_bytes: int) -> Chunk:
         """The next one, as it was given."""
@@ -117,6 +123,11 @@ class Ranged:
     def is_through(self) -> bool:
         """Whether all of the source is cut."""
         return self._cutter.is_through
+
+    @property
+    def is_tight(self) -> bool:
+        """Whether memory says how large they are."""
+        return self._cutter.is_tight
 
     def next_chunk(self, share_bytes: int) -> Chunk:
         """Cut the next one."""
@@ -209,7 +220,8 @@ class StageRun:
     def _fill(self) -> bool:
         """Cut while there is room; whether any chunk is on its way."""
         active = self.watch.active_slots
-        room = AHEAD_PER_WORKER * active if active > 1 else 1
+        ahead = TIGHT_AHEAD_PER_WORKER if self.supply.is_tight else AHEAD_PER_WORKER
+        room = ahead * active if active > 1 else 1
         while len(self._waiting) < room and not self.supply.is_through:
             chunk = self.supply.next_chunk(self.watch.share_bytes())
             self.tally.chunks += 1

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 DEEPEST_LEVEL = 3
 CHUNKS_PER_WORKER = 4
 """More even out unequal chunks, fewer save the fixed cost of a task (2 ms)."""
-AHEAD_PER_WORKER = 3
-"""Chunks that are cut, under way, or waiting to be joined: what a chunk held is known when so many more are cut."""
+AHEAD_PER_WORKER, TIGHT_AHEAD_PER_WORKER = 3, 2
+"""Chunks that are cut, under way, or waiting to be joined: what a chunk held is known when so many more are cut. Where memory says how
+large they are, fewer are: the sooner what they hold is seen, the nearer to it are the next ones' reservations."""
 LARGEST_CHUNK_BYTES = 32 << 20
 """A chunk of text is held whole, as bytes and as objects; larger ones only cost memory."""
 SMALLEST_CHUNK_BYTES = 1 << 16
@@ -120,7 +121,9 @@ class Cutter:
         self._largest_bytes: int = request.get("largest_bytes", LARGEST_CHUNK_BYTES)
         self._assumed: float = request.get("bytes_per_byte", ASSUMED_BYTES_PER_BYTE)
         self._even: int = max(1, -(-(self.end - self.position) // (options.workers * CHUNKS_PER_WORKER)))
-        self._ahead = options.workers * AHEAD_PER_WORKER
+        self._workers = options.workers
+        self.is_tight = False
+        """The last chunk would have been larger, were there more memory."""
         self._measured: deque[tuple[int, int]] = deque(maxlen=REMEMBERED_CHUNKS)
 
     def _forced_cuts(self, chunks: int) -> deque[int]:
@@ -164,9 +167,10 @@ class Cutter:
             size = min(size, int(self._largest_bytes / self._bytes_per_unit))
         if share_bytes:
             fitting = self._room(share_bytes) / self._bound() if self._bound() else size
-            size = min(size, int(fitting))
             if self._measured:
-                size = min(size, LARGEST_STEP * max(units for units, _ in self._measured))
+                fitting = min(fitting, LARGEST_STEP * max(units for units, _ in self._measured))
+            self.is_tight = fitting < size
+            size = min(size, int(fitting))
         least = SMALLEST_CHUNK_BYTES if self.is_file else 1
         return max(int(size), least)
 
@@ -180,7 +184,8 @@ class Cutter:
         if not highest:
             return 0.0
         spread, rise = (highest - min(slopes)) / highest, (slopes[-1] - slopes[0]) / highest / max(1, len(slopes) - 1)
-        return highest * (max(MARGIN, LEAST_MARGIN + max(spread, self._ahead * rise)) + MARGIN_OF_ONE / len(slopes))
+        change = max(spread, self._workers * TIGHT_AHEAD_PER_WORKER * rise)
+        return highest * (max(MARGIN, LEAST_MARGIN + change) + MARGIN_OF_ONE / len(slopes))
 
     def fits(self, units: int, share_bytes: int) -> bool:
         """Whether a chunk of this size is expected to stay below a share."""
