@@ -119,6 +119,7 @@ class Cutter:
         self._bytes_per_unit: float = request.get("bytes_per_unit") or (1.0 if self.is_file else 0.0)
         self._forced = self._forced_cuts(options.chunks) if options.chunks else None
         self._largest_bytes: int = request.get("largest_bytes", LARGEST_CHUNK_BYTES)
+        self._goes_in_steps: bool = request.get("in_steps", False)
         self._assumed: float = request.get("bytes_per_byte", ASSUMED_BYTES_PER_BYTE)
         self._even: int = max(1, -(-(self.end - self.position) // (options.workers * CHUNKS_PER_WORKER)))
         self._workers = options.workers
@@ -172,7 +173,7 @@ class Cutter:
             self.is_tight = fitting < size
             size = min(size, int(fitting))
         least = SMALLEST_CHUNK_BYTES if self.is_file else 1
-        return max(int(size), least)
+        return max(_in_steps(int(size)) if self._goes_in_steps else int(size), least)
 
     def _bound(self) -> float:
         """Bytes that a chunk holds for each unit, at most, with a margin that follows from how much they differ, and in which way."""
@@ -213,3 +214,9 @@ class Cutter:
         least = min(peak for _, peak in self._measured)
         wanted = int(max(MARGIN * least, self._bound() * units)) + LEAST_RESERVATION_BYTES
         return min(wanted, share_bytes) if share_bytes else wanted
+
+
+def _in_steps(size: int) -> int:
+    """The largest 2, 3, 4, 6, 8, 12, ... that is not larger: chunks of one size use each other's memory again."""
+    power = 1 << (max(size, 1).bit_length() - 1)
+    return power * 3 // 2 if size >= power * 3 // 2 else power

@@ -49,8 +49,8 @@ LARGE_RESULT_BYTES = 1 << 20
 """Larger results wait for the driver in a file, and not in the client's memory."""
 
 
-MUCH_SMALLER = 0.85
-"""A chunk of less than this part of the largest so far shall not be measured by what that one has left."""
+OTHER_SIZE = 0.15
+"""Chunks that differ by more than this part are of different sizes."""
 
 
 def serve_chunks(channel: socket.socket) -> None:
@@ -64,6 +64,8 @@ def serve_chunks(channel: socket.socket) -> None:
             stages.clear()
             try:
                 stages[header["stage"]] = Stage(blobs[0])
+                if stages[header["stage"]].is_of_frames:
+                    begun_with = _with_libraries()
             except BaseException as error:  # what the script's own classes and modules do when they are made anew
                 wire.send(channel, {"status": "escape", "reason": _describe(error), "forget": True}, [])
                 continue
@@ -80,6 +82,14 @@ def serve_chunks(channel: socket.socket) -> None:
         stage = stages.get(header["stage"])
         if stage is None or not stage.is_of_frames:
             give_back()
+
+
+def _with_libraries() -> int:
+    """What this process holds once it has touched what reading a frame uses of the libraries: those pages are everybody's."""
+    from runsurge_dask.runner.frames.rehearsal import rehearse
+
+    rehearse()
+    return resident_bytes()
 
 
 class Stage:
@@ -99,7 +109,7 @@ class Stage:
         self._environment: bytes = outer["environment"]
         self._operations: list[tuple[SiteFacts, bytes]] = pickle.loads(outer["operations"])  # noqa: S301 - our own client made it
         self.is_of_frames = self._operations[0][0].form == "frame"
-        self._largest = 0
+        self._before = 0
         if self.is_of_frames:
             keep_freed()
         enter_surroundings(self.surroundings)
@@ -108,12 +118,11 @@ class Stage:
         self.load()
 
     def make_ready(self, spec: Mapping[str, Any]) -> None:
-        """Before a chunk of a frame that is smaller than those before it, give back what they have left."""
+        """Before a chunk of a frame that is not of the size of the one before it, give back what that one has left: it would not do."""
         size = spec["end"] - spec["start"]
-        if self.is_of_frames and size < MUCH_SMALLER * self._largest:
+        if self.is_of_frames and abs(size - self._before) > OTHER_SIZE * self._before > 0:
             give_back()
-            self._largest = 0
-        self._largest = max(size, self._largest)
+        self._before = size
 
     def load(self) -> None:
         """Take the environment in, with fresh accumulators in it."""

@@ -15,8 +15,8 @@ ROOMS = (accessors, answers, functions, groups, joining, methods, reading, stage
 
 
 def rehearse() -> None:
-    """Read and summarise two rows."""
-    frame = pd.read_csv(io.BytesIO(b"key,n,x\na,1,1.5\nb,2,2.5\n"))
+    """Read and summarise some rows."""
+    frame = pd.read_csv(io.BytesIO(b"key,n,x\n" + b"a,1,1.5\nb,2,2.5\n" * 500))
     frame = frame[frame["n"] > 0].copy()
     frame["y"] = frame["x"] * 2
     frame.groupby("key", sort=False).agg(n=("n", "sum"), y=("y", "max")).reset_index()

@@ -52,7 +52,7 @@ MOST_REMEMBERED = 200
 """Answers to questions that were foreseen and not asked yet."""
 NAMELESS = frozenset({".columns", "select_dtypes", "dtypes", ".items(", ".keys(", "filterwarnings", "simplefilter", "catch_warnings"})
 """A script with such words may come to columns whose names it does not spell, or listens to what pandas says of any of them."""
-SIZES = {"bytes_per_byte": IN_CHUNK, "largest_bytes": LARGEST_BYTES}
+SIZES = {"bytes_per_byte": IN_CHUNK, "largest_bytes": LARGEST_BYTES, "in_steps": True}
 _CODE = marshal.dumps(compile(CODE, "<frame stage>", "exec"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -54,13 +55,34 @@ def _work_out(job: Mapping[str, Any], chunk: Mapping[str, Any], table: Table) ->
     if len(frame) != chunk["rows"]:
         raise Escape("the rows were not those that were counted")
     known: dict[int, Any] = {id(job["source"]): frame}
+    rows = len(frame)
+    del frame
     if job["held"]:
         known.update(zip(map(id, job["held"]), pickle.loads(chunk["held"]), strict=True))  # noqa: S301 - our own driver made it
-    values = evaluate([root for root, _ in job["roots"]], known)
-    shapes = [shape_of(known[id(node)]) if id(node) in known else None for node in job["nodes"]]
-    given = [parts.give(value, how, chunk) for value, (_, how) in zip(values, job["roots"], strict=True)]
+    shapes, given = _answers(job["nodes"], job["roots"], known, chunk)
     seconds = (loaded - begun, time.process_time() - loaded)
-    return {"rows": len(frame), "shapes": shapes, "values": given, "seconds": seconds, "types": types}
+    return {"rows": rows, "shapes": shapes, "values": given, "seconds": seconds, "types": types}
+
+
+def _answers(nodes: list[Node], roots: list[tuple[Node, tuple[Any, ...]]], known: dict[int, Any], chunk: Mapping[str, Any]) -> Any:
+    """The shape of every expression, and what is asked of the roots; a value is dropped as soon as nothing more is made of it."""
+    uses = Counter(id(inner) for node in nodes for inner in node.below())
+    shapes: list[Any] = []
+    given: list[Any] = [None] * len(roots)
+    for node in nodes:
+        value = evaluate([node], known)[0]
+        shapes.append(shape_of(value))
+        for place, (root, how) in enumerate(roots):
+            if root is node:
+                given[place] = parts.give(value, how, chunk)
+        del value
+        for inner in node.below():
+            uses[id(inner)] -= 1
+            if not uses[id(inner)]:
+                del known[id(inner)]
+        if not uses[id(node)]:
+            del known[id(node)]
+    return shapes, given
 
 
 def shape_of(value: Any) -> Any:
