@@ -9,17 +9,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runsurge_contracts.run import Asked, Decision, Outcome
+from runsurge_contracts.scalars import format_bytes
 from runsurge_dask.analysis.build import build_program, read_source
-from runsurge_dask.execution.memory import expected_overhead_bytes, overhead_bytes
+from runsurge_dask.errors import MemoryLimitError
+from runsurge_dask.execution.memory import LEAST_SHARE_BYTES, overhead_bytes
 from runsurge_dask.execution.session import Progress, Session, Silent
 from runsurge_dask.planning.cuts import CutOptions
 from runsurge_dask.runner.host import ChildProcessHost
-from runsurge_dask.runner.resident import available_bytes
+from runsurge_dask.runner.resident import available_bytes, resident_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from runsurge_contracts.plan import Estimates, Node
+    from runsurge_contracts.plan import Estimates, Node, Plan
     from runsurge_dask.ir.program import Program
     from runsurge_dask.planning.manual import PlanFile
     from runsurge_dask.planning.planned import PlannedScript
@@ -156,7 +158,7 @@ def with_plan(options: CutOptions, given: PlanFile, program: Program, host: Chil
     task_bytes = options.task_bytes or given.plan.task_bytes or None
     plan_options = PlanOptions(
         workers=options.workers, chunks_at_once=options.workers, task_bytes=task_bytes,
-        baseline_bytes=overhead_bytes(options.memory_bytes, options.workers, host.pid),
+        baseline_bytes=overhead_bytes(options.memory_bytes, options.workers, resident_bytes(host.pid)),
     )  # fmt: skip
     plan = check_plan(given, program, block_kinds(program), estimates, node, plan_options)
     return replace(options, sites={**sites_of_plan(plan, program), **options.sites}, task_bytes=task_bytes or 0)
@@ -201,6 +203,7 @@ def plan_script(path: str, argv: Sequence[str], request: PlanRequest, progress: 
     Raises:
         ScriptError: the script cannot be read or parsed.
         EstimateError: nothing can be said of a block.
+        MemoryLimitError: the limit is below what a run holds before any data.
     """
     from runsurge_dask.analysis.blocks import dependency_graph
     from runsurge_dask.estimation.estimate import estimate
@@ -226,16 +229,28 @@ def plan_script(path: str, argv: Sequence[str], request: PlanRequest, progress: 
     kinds = block_kinds(program)
     if request.is_local:
         plan = make_local_plan(program, kinds, estimates, request.nodes[0], options)
+        require_room(plan)
     else:
         plan = make_plan(program.blocks, dependency_graph(program.blocks), kinds, estimates, request.nodes, options)
     return PlannedScript(program=program, kinds=kinds, estimates=estimates, plan=plan, workers=workers, is_local=request.is_local)
 
 
+def require_room(plan: Plan) -> None:
+    """Pass over a plan for a limit that leaves something for data.
+
+    Raises:
+        MemoryLimitError: it is below what a run holds before any data; in the words of the run itself.
+    """
+    for refusal in plan.refusals:
+        if refusal.code == "limit-below-baseline":
+            what = f"{format_bytes(refusal.available_bytes)} are less than what the processes of a run hold before any data"
+            remedy = f"Give at least {format_bytes(refusal.needed_bytes + LEAST_SHARE_BYTES)}."
+            raise MemoryLimitError("--memory", what, remedy=remedy, code=refusal.code)
+
+
 def _baseline_of_run(node: Node, workers: int, host: ChildProcessHost | None, estimates: Estimates) -> int:
-    """What a run holds before any data: measured, where its runner is there; else what is known of one."""
-    if host is not None:
-        return overhead_bytes(node.memory_bytes, workers, host.pid)
-    return expected_overhead_bytes(node.memory_bytes, workers, estimates.baseline_bytes)
+    """What a run holds before any data: its runner is measured, where it is there."""
+    return overhead_bytes(node.memory_bytes, workers, resident_bytes(host.pid) if host is not None else estimates.baseline_bytes)
 
 
 def start_host(program: Program, runner: EarlyRunner | None = None) -> ChildProcessHost:

@@ -39,10 +39,13 @@ DEEPEST_CALL = 6
 class Sizing:
     """Works out expressions among names; notes what is held meanwhile and how long it takes."""
 
-    def __init__(self, *, argv: Sequence[str], cwd: str, call: Callable[[str, list[Thing]], Thing | None]) -> None:
+    def __init__(
+        self, *, argv: Sequence[str], cwd: str, call: Callable[[str, list[Thing]], Thing | None], refuse: Callable[[ast.expr], None]
+    ) -> None:
         self.argv = argv
         self.cwd = cwd
         self.call_own = call
+        self.refuse = refuse
         self.names: dict[str, Thing] = {}
         self.between_bytes = 0.0
         self.seconds = 0.0
@@ -57,9 +60,9 @@ class Sizing:
             case ast.Name(id=name):
                 return self.names.get(name, SCALAR)
             case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
-                return self._comprehension(node)
+                return self._bounded(node, self._comprehension(node))
             case ast.Call():
-                return self._call(node)
+                return self._bounded(node, self._call(node))
             case ast.List(elts=items) | ast.Tuple(elts=items) | ast.Set(elts=items):
                 found = [self.of(item) for item in items]
                 mean = sum(each.held_bytes for each in found) / len(found) if found else 0.0
@@ -87,6 +90,12 @@ class Sizing:
             case ast.BoolOp(values=values):
                 return larger(*(self.of(each) for each in values))
         return SCALAR
+
+    def _bounded(self, node: ast.expr, thing: Thing) -> Thing:
+        """The value, which is refused if it holds something that has no end."""
+        if thing.is_unbounded and not thing.is_lazy:
+            self.refuse(node)
+        return thing
 
     def _made(self, thing: Thing) -> Thing:
         if not thing.is_lazy:
@@ -173,16 +182,15 @@ class Sizing:
         if name in {"reader", "DictReader"} and given:
             row = given[0].columns * (STRING_BYTES + 8) + given[0].item_bytes + (OBJECT_BYTES if name == "DictReader" else 0)
             return replace(given[0], item_bytes=row, text=None)
-        if name in LAZY:
-            found = larger(*given) if name != "filter" else given[-1]
-            each_bytes = sum(each.item_bytes for each in given) + SMALL_BYTES
-            return replace(found, is_lazy=True, item_bytes=each_bytes, text=None, own_bytes=SMALL_BYTES)
+        if name in LAZY | _LEAVING and given:
+            return _lazily(name, given)
         if name in SLOT_BYTES and given:
             over = larger(*given)
             each_bytes = over.item_bytes + SLOT_BYTES[name]
             return self._made(replace(over, item_bytes=each_bytes, is_lazy=False, own_bytes=OBJECT_BYTES, text=None))
         if name in SCALARS or (not everything):
-            return SCALAR
+            is_endless = name in _TO_THE_END and any(each.is_unbounded for each in given)
+            return replace(SCALAR, is_unbounded=True) if is_endless else SCALAR
         if name == "split" and owner is not None:
             words = max(1.0, (owner.own_bytes - STRING_BYTES) / WORD_BYTES)
             return self._made(Thing(length=words, item_bytes=WORD_BYTES + STRING_BYTES + 8, columns=max(2, int(min(words, owner.columns)))))
@@ -207,6 +215,33 @@ class Sizing:
             return Thing(own_bytes=SMALL_BYTES + size * result, path="", length=None)
         items = source.length or 0.0
         return Thing(length=items, item_bytes=size * result / items if items else 0.0, columns=max(2, source.columns))
+
+
+_AS_THE_SHORTEST = frozenset({"zip", "map"})
+_LEAVING = frozenset({"islice", "takewhile"})
+"""Iterators that end before what they go through does."""
+_TO_THE_END = frozenset({"sum", "max", "min", "len", "fsum", "prod"})
+
+
+def _lazily(name: str, given: Sequence[Thing]) -> Thing:
+    """What an iterator over these gives, one by one."""
+    found = _shortest(given) if name in _AS_THE_SHORTEST else larger(*given) if name != "filter" else given[-1]
+    if name in _LEAVING:
+        found = next((each for each in given if each.is_lazy or each.length is not None), SCALAR)
+        number = given[-1].number if name == "islice" else None
+        found = replace(found, is_unbounded=False, length=_finite(found.length) if number is None else number)
+    each_bytes = sum(each.item_bytes for each in given) + SMALL_BYTES
+    return replace(found, is_lazy=True, item_bytes=each_bytes, text=None, own_bytes=SMALL_BYTES)
+
+
+def _shortest(given: Sequence[Thing]) -> Thing:
+    """The one that ends first."""
+    ending = [each for each in given if each.length is not None and not each.is_unbounded]
+    return min(ending, key=lambda each: each.length or 0.0) if ending else larger(*given)
+
+
+def _finite(length: float | None) -> float:
+    return length if length is not None and length < _LARGEST else 1.0
 
 
 def _is_argc(node: ast.Call) -> bool:

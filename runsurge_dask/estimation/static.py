@@ -20,7 +20,7 @@ from runsurge_dask.estimation.fits import EstimateError
 from runsurge_dask.estimation.instrument import opened
 from runsurge_dask.estimation.rules import DEEPEST_CALL, Sizing, item_of
 from runsurge_dask.estimation.things import SCALAR, SMALL_BYTES, Thing
-from runsurge_dask.knowledge.sizes import GROWING, JOINING, NODE_SECONDS, SLOT_BYTES
+from runsurge_dask.knowledge.sizes import GROWING, JOINING, NODE_SECONDS, SLOT_BYTES, UNBOUNDED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,7 +75,7 @@ class _Walker:
     def __init__(self, program: Program, tree: ast.Module, *, argv: Sequence[str], cwd: str) -> None:
         self.program = program
         self.functions = {s.name: s for s in walk(tree) if isinstance(s, ast.FunctionDef)}
-        self.sizing = Sizing(argv=argv, cwd=cwd, call=self._called)
+        self.sizing = Sizing(argv=argv, cwd=cwd, call=self._called, refuse=self._refuse_expression)
         self.turns = 1.0
         self.depth = 0
         self.results: list[Thing] = []
@@ -243,9 +243,27 @@ class _Walker:
         self.sizing.between_bytes += locals_bytes
         if any(isinstance(node, ast.Yield | ast.YieldFrom) for node in walk(function)):
             longest = max((t.length or 0.0 for t in self.sizing.names.values()), default=0.0)
-            found = Thing(length=longest, item_bytes=SLOT_BYTES["dict"] * 2, is_lazy=True)
+            endless = any(self._never_ends(node) for node in function.body)
+            length = float("inf") if endless else longest
+            found = Thing(length=length, item_bytes=SLOT_BYTES["dict"] * 2, is_lazy=True, is_unbounded=endless)
         self.sizing.names, self.results = outer, results
         return found
+
+    def _never_ends(self, statement: ast.stmt) -> bool:
+        """Whether a statement of a generator goes on for ever, unless who takes its values stops."""
+        match statement:
+            case ast.While(test=ast.Constant(value=test)) if test:
+                return not _can_end(statement, by_yielding=False)
+            case ast.For(iter=ast.Call(func=function)) if ast.unparse(function) in UNBOUNDED:
+                return not _can_end(statement, by_yielding=False)
+        return False
+
+    def _refuse_expression(self, node: ast.expr) -> None:
+        text = ast.unparse(node).split("\n", 1)[0]
+        raise EstimateError(
+            f"{self.program.file}, line {node.lineno}", f"`{text}` has no end", code="unbounded",
+            remedy="Take a number of items that is known before it runs, for example by itertools.islice.",
+        )  # fmt: skip
 
     def _refuse(self, owner: ast.expr) -> None:
         raise EstimateError(
@@ -268,10 +286,11 @@ def _is_opened(statement: ast.Expr, functions: Mapping[str, ast.FunctionDef]) ->
     return False
 
 
-def _can_end(loop: ast.For | ast.While) -> bool:
+def _can_end(loop: ast.For | ast.While, *, by_yielding: bool = True) -> bool:
     nodes = walk(loop)
     leaves = any(isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in {"exit", "quit", "_exit"} for node in nodes)
-    return leaves or any(isinstance(node, ast.Break | ast.Return | ast.Raise | ast.Yield | ast.YieldFrom | ast.Await) for node in nodes)
+    ends = (ast.Break, ast.Return, ast.Raise, *((ast.Yield, ast.YieldFrom, ast.Await) if by_yielding else ()))
+    return leaves or any(isinstance(node, ends) for node in nodes)
 
 
 def _own_nodes(node: ast.stmt) -> int:

@@ -167,17 +167,14 @@ def own_pids(runner_pid: int, driver: Child) -> list[int]:
     return [os.getpid(), runner_pid, *([driver.pid] if driver.pid and not driver.exited.is_set() else [])]
 
 
-def overhead_bytes(limit_bytes: int, workers: int, runner_pid: int) -> int:
-    """What a run with this limit does not have for data: client, cluster, runner, what each chunk's process un-shares, and slack."""
-    watch = MemoryWatch(0, workers, lambda: [os.getpid(), runner_pid], lambda _: None)
-    return max(LEAST_SLACK_BYTES, int(limit_bytes * SLACK)) - LEAST_SLACK_BYTES - watch._headroom_bytes()  # noqa: SLF001 - of this module
+def overhead_bytes(limit_bytes: int, workers: int, runner_bytes: int) -> int:
+    """What a run with this limit does not have for data: client, cluster, runner, what each chunk's process un-shares, and slack.
+
+    `runner_bytes` is what an interpreter with the script's imports holds.
+    """
+    fixed = CLIENT_BYTES + runner_bytes + CLUSTER_BYTES
+    return fixed + workers * (int(UNSHARED * runner_bytes) + PROCESS_BYTES) + max(LEAST_SLACK_BYTES, int(limit_bytes * SLACK))
 
 
-def expected_overhead_bytes(limit_bytes: int, workers: int, interpreter_bytes: int) -> int:
-    """The same where no runner is there to be measured: `interpreter_bytes` is what one with the script's imports holds."""
-    fixed = CLIENT_BYTES + interpreter_bytes + CLUSTER_BYTES
-    return fixed + workers * (int(UNSHARED * interpreter_bytes) + PROCESS_BYTES) + max(LEAST_SLACK_BYTES, int(limit_bytes * SLACK))
-
-
-CLIENT_BYTES = 32 << 20
+CLIENT_BYTES = 20 << 20
 """Of this process before a stage starts (measured)."""
