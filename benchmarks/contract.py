@@ -156,13 +156,16 @@ def size_for(peak_bytes: int, points: Sequence[Point]) -> int:
     """Bytes of input at which a plain run should hold so much: on the line through the two points nearest to it.
 
     For example, after 10 bytes that held 130 and 20 that held 230, 1,030 bytes are held at an input of 100. Two points that
-    held alike give no line: twice the larger input is tried next.
+    held alike give no line: twice the larger input is tried next. Two that lie close give a bad one, since peaks are noisy: it
+    rises at least half as steeply as the one through the smallest input and the largest.
     """
     nearest = sorted(points, key=lambda point: abs(point.peak_bytes - peak_bytes))[:2]
     low, high = sorted(nearest, key=lambda point: point.input_bytes)
-    if high.peak_bytes <= low.peak_bytes:
-        return 2 * high.input_bytes
-    slope = (high.peak_bytes - low.peak_bytes) / (high.input_bytes - low.input_bytes)
+    first, last = (choose(points, key=lambda point: point.input_bytes) for choose in (min, max))
+    overall = (last.peak_bytes - first.peak_bytes) / (last.input_bytes - first.input_bytes)
+    slope = max((high.peak_bytes - low.peak_bytes) / (high.input_bytes - low.input_bytes), overall / 2)
+    if slope <= 0:
+        return 2 * last.input_bytes
     return max(round(high.input_bytes + (peak_bytes - high.peak_bytes) / slope), SMALLEST_INPUT_BYTES)
 
 

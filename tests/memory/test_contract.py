@@ -72,6 +72,12 @@ def test_the_points_nearest_to_what_is_wanted_make_the_line() -> None:
     assert size_for(4 * 10**9, points) == 250_000_000
 
 
+def test_two_points_that_lie_close_do_not_lead_astray() -> None:
+    found = ((10**6, 10**7), (58 * 10**7, 1991 * 10**6), (61 * 10**7, 1992 * 10**6))
+    points = [Point(input_bytes=size, peak_bytes=peak) for size, peak in found]
+    assert 61 * 10**7 < size_for(2109 * 10**6, points) < 70 * 10**7
+
+
 def test_two_points_that_hold_alike_ask_for_a_larger_one() -> None:
     assert size_for(10**9, [Point(input_bytes=10**6, peak_bytes=10**7), Point(input_bytes=3 * 10**6, peak_bytes=10**7)]) == 6 * 10**6
 
