@@ -12,7 +12,7 @@ from runsurge_contracts.run import Asked, Decision, Outcome
 from runsurge_contracts.scalars import format_bytes
 from runsurge_dask.analysis.build import build_program, read_source
 from runsurge_dask.errors import MemoryLimitError
-from runsurge_dask.execution.memory import LEAST_SHARE_BYTES, overhead_bytes
+from runsurge_dask.execution.memory import LEAST_SHARE_BYTES, chunk_overhead_bytes, overhead_bytes
 from runsurge_dask.execution.session import Progress, Session, Silent
 from runsurge_dask.planning.cuts import CutOptions
 from runsurge_dask.runner.host import ChildProcessHost
@@ -21,7 +21,7 @@ from runsurge_dask.runner.resident import available_bytes, resident_bytes
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from runsurge_contracts.plan import Estimates, Node, Plan
+    from runsurge_contracts.plan import Node, Plan
     from runsurge_dask.ir.program import Program
     from runsurge_dask.planning.manual import PlanFile
     from runsurge_dask.planning.planned import PlannedScript
@@ -159,6 +159,7 @@ def with_plan(options: CutOptions, given: PlanFile, program: Program, host: Chil
     plan_options = PlanOptions(
         workers=options.workers, chunks_at_once=options.workers, task_bytes=task_bytes,
         baseline_bytes=overhead_bytes(options.memory_bytes, options.workers, resident_bytes(host.pid)),
+        chunk_overhead_bytes=chunk_overhead_bytes(options.workers, resident_bytes(host.pid)),
     )  # fmt: skip
     plan = check_plan(given, program, block_kinds(program), estimates, node, plan_options)
     return replace(options, sites={**sites_of_plan(plan, program), **options.sites}, task_bytes=task_bytes or 0)
@@ -219,9 +220,11 @@ def plan_script(path: str, argv: Sequence[str], request: PlanRequest, progress: 
         estimates = estimate(
             program, host, argv=argv, cwd=os.getcwd(), is_static=request.is_static, uses_cache=request.uses_cache, progress=progress
         )
+        runner_bytes = resident_bytes(host.pid) if host is not None else estimates.baseline_bytes
         options = PlanOptions(
             level=request.level, chunks=request.chunks, workers=workers, chunks_at_once=workers, task_bytes=request.task_bytes,
-            baseline_bytes=_baseline_of_run(request.nodes[0], workers, host, estimates) if request.is_local else None,
+            chunk_overhead_bytes=chunk_overhead_bytes(workers, runner_bytes),
+            baseline_bytes=overhead_bytes(request.nodes[0].memory_bytes, workers, runner_bytes) if request.is_local else None,
         )  # fmt: skip
     finally:
         if host is not None:
@@ -246,11 +249,6 @@ def require_room(plan: Plan) -> None:
             what = f"{format_bytes(refusal.available_bytes)} are less than what the processes of a run hold before any data"
             remedy = f"Give at least {format_bytes(refusal.needed_bytes + LEAST_SHARE_BYTES)}."
             raise MemoryLimitError("--memory", what, remedy=remedy, code=refusal.code)
-
-
-def _baseline_of_run(node: Node, workers: int, host: ChildProcessHost | None, estimates: Estimates) -> int:
-    """What a run holds before any data: its runner is measured, where it is there."""
-    return overhead_bytes(node.memory_bytes, workers, resident_bytes(host.pid) if host is not None else estimates.baseline_bytes)
 
 
 def start_host(program: Program, runner: EarlyRunner | None = None) -> ChildProcessHost:

@@ -27,7 +27,7 @@ from runsurge_dask.runner.facts import SplitKind
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from runsurge_contracts.plan import Footprint, Plan, Stage
+    from runsurge_contracts.plan import Footprint, Plan, Reason, Stage
     from runsurge_dask.ir.program import Block
     from runsurge_dask.planning.planned import PlannedScript
 
@@ -92,8 +92,8 @@ def _local_summary(found: PlannedScript) -> str:
     held = f"{format_bytes(room)} of it for data"
     if not chunked:
         if plan.seconds * (1 - 1 / found.workers) <= CUT_SECONDS:
-            return f"level 1: nothing is cut, all of it takes less than a cut costs; {held}"
-        return f"level 1: nothing is cut, no cut would save the {CUT_SECONDS} s that the first one costs; {held}"
+            return "level 1: nothing is cut, all of it takes less than a cut costs"
+        return f"level 1: nothing is cut, no cut would save the {CUT_SECONDS} s that the first one costs"
     blocks = sum(len(stage.blocks) for stage in chunked)
     script = max((stage.task_peak_bytes for stage in plan.stages if stage.level != CHUNKED), default=0)
     chunk = max(stage.task_peak_bytes for stage in chunked)
@@ -197,7 +197,7 @@ def _because(found: PlannedScript) -> Iterator[str]:
         reason = reasons.get(block.key)
         if block.key in cut and reason is not None:
             text = f"{_proof(found, block)}; {reason.why}" if reason.why else _proof(found, block)
-        elif footprints[block.key].seconds > CUT_SECONDS or (reason is not None and reason.why and found.is_local):
+        elif footprints[block.key].seconds > CUT_SECONDS or _may_be_cut(reason, footprints[block.key], found):
             text = f"not cut: {_why_not(found, block)}{'; ' + reason.why if reason is not None and reason.why and found.is_local else ''}"
         else:
             continue
@@ -206,6 +206,10 @@ def _because(found: PlannedScript) -> Iterator[str]:
         said.add(text)
     if lines:
         yield from ("", "because", *lines)
+
+
+def _may_be_cut(reason: Reason | None, footprint: Footprint, found: PlannedScript) -> bool:
+    return found.is_local and reason is not None and bool(reason.why) and footprint.seconds > TRIVIAL_SECONDS
 
 
 def _proof(found: PlannedScript, block: Block) -> str:

@@ -172,8 +172,13 @@ def overhead_bytes(limit_bytes: int, workers: int, runner_bytes: int) -> int:
 
     `runner_bytes` is what an interpreter with the script's imports holds.
     """
-    fixed = CLIENT_BYTES + runner_bytes + CLUSTER_BYTES
-    return fixed + workers * (int(UNSHARED * runner_bytes) + PROCESS_BYTES) + max(LEAST_SLACK_BYTES, int(limit_bytes * SLACK))
+    fixed = CLIENT_BYTES + runner_bytes + max(LEAST_SLACK_BYTES, int(limit_bytes * SLACK))
+    return fixed + chunk_overhead_bytes(workers, runner_bytes)
+
+
+def chunk_overhead_bytes(workers: int, runner_bytes: int) -> int:
+    """The part of it that is there only where something is cut."""
+    return CLUSTER_BYTES + workers * (int(UNSHARED * runner_bytes) + PROCESS_BYTES)
 
 
 CLIENT_BYTES = 20 << 20

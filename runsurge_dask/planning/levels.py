@@ -56,6 +56,8 @@ class PlanOptions:
     """So many chunks must fit the smallest node together."""
     task_bytes: int | None = None
     """The most that one chunk may hold; none: what the smallest node has beyond the baseline."""
+    chunk_overhead_bytes: int = 0
+    """The part of the baseline that is there only where something is cut."""
     baseline_bytes: int | None = None
     """What our processes hold on every node before any data; none: as estimated."""
 

@@ -113,7 +113,8 @@ class _Walk:
         return self._cut(block, footprint, reason or "it was asked for", script_bytes, fixed, stays, argument)
 
     def _whole(self, block: Block, whole_bytes: int, sites: Sequence[SiteFacts]) -> Decision:
-        refusal = words.refuse_script(block, whole_bytes, self.room_bytes) if whole_bytes > self.room_bytes else None
+        room = self.room_bytes + (0 if self.has_cut else self.options.chunk_overhead_bytes)
+        refusal = words.refuse_script(block, whole_bytes, room) if whole_bytes > room else None
         lines = sorted({s.line for s in sites if s.line != block.first_line}) if sites else []
         inner = f"run measures line {lines[0]} in it and may cut that" if lines and self.kinds[block.key] not in SPLITTABLE else ""
         return Decision(chunks=1, script_bytes=whole_bytes, task_bytes=0, in_files=(), why=inner, refusal=refusal)
