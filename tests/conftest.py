@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from runsurge_dask.estimation.calibration import FOLDER_VARIABLE
 from tests.differential.compare import Bench
@@ -13,6 +14,10 @@ from tests.differential.compare import Bench
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+settings.register_profile("untimed", deadline=None)  # how long an example takes says more of the machine than of us
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session", autouse=True)
