@@ -34,6 +34,7 @@ from runsurge_dask.runner.resident import give_back, keep_freed, peak_resident_b
 from runsurge_dask.runner.sampling import check_on_sample
 from runsurge_dask.runner.sharing import is_beside_script, reachable_mutables, unequal_constants
 from runsurge_dask.runner.sinks import Journal, SinkSet
+from runsurge_dask.runner.still import require_still
 from runsurge_dask.runner.tapes import compress
 from runsurge_dask.runner.unequal import answering, as_identity
 
@@ -221,28 +222,6 @@ class Block:
             "parts": [_part(fact, left) for fact in facts.accumulators],
             "payload": {name: left[name] for fact in facts.accumulators for name in fact.payload if name in left},
         }
-
-
-def require_still(read: tuple[Any, ...], held: tuple[Any, ...], looked_into: tuple[Any, ...]) -> None:
-    """Escape unless what a row reads next is what it would have been after the part that carries has had the row."""
-    if {type(value) for value in read} <= ATOMIC:
-        return
-    within = reachable_mutables([*held, *(value for value in looked_into if not _holds_plain_values(value))], with_code=False)
-    own = reachable_mutables(read, with_code=False)
-    if within is None or own is None or within & own:
-        raise Escape("a row may be changed before all that can go ahead is done")
-
-
-def _holds_plain_values(value: Any) -> bool:
-    if type(value) in ATOMIC:
-        return True
-    if type(value) in {list, tuple, dict}:
-        return set(map(type, value.values() if type(value) is dict else value)) <= ATOMIC
-    if type(value).__module__ == "numpy":
-        return not value.dtype.hasobject
-    if "__getattribute__" in {name for kind in type(value).__mro__[:-1] for name in vars(kind)} or not hasattr(value, "__dict__"):
-        return False
-    return set(map(type, vars(value).values())) <= ATOMIC
 
 
 def _user_modules(watched: Mapping[str, Any]) -> dict[str, types.ModuleType]:

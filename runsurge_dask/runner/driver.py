@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudpickle import register_pickle_by_value
 
-from runsurge_dask.runner import files, idioms, late, sources, wire
+from runsurge_dask.runner import csvs, files, idioms, late, wire
 from runsurge_dask.runner.arrays import patch as arrays
 from runsurge_dask.runner.files import OutputFiles
 from runsurge_dask.runner.frames import patch
@@ -136,7 +136,7 @@ def _prepare(header: Mapping[str, Any], program: Mapping[str, Any], runtime: Run
     sys.meta_path.insert(0, _UserModules(program["modules"], runtime))
     if not header["options"]["is_telling_files"]:
         files.install()
-        sources.install()
+        csvs.install()
     idioms.install(runtime, program["imports"])
     patch.install(runtime)
     arrays.install(runtime, is_strict=program["writes_errors"], is_exact=program["writes_bytes"])
