@@ -6,6 +6,7 @@ else goes through `codec`.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import marshal
 import operator
@@ -13,33 +14,45 @@ import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 ATOMIC = frozenset({int, float, str, bytes, bool, complex, type(None), type(Ellipsis), range})
 PLAIN_KINDS = frozenset({list, tuple, dict})
+_KNOWN_KINDS = ATOMIC | PLAIN_KINDS
 _UNEQUAL_KINDS = frozenset({float, complex})
 _DEEPEST = 20
 _MARSHALLED, _PICKLED = b"M", b"P"
 
 
-def _is_plain(values: Iterable[Any], known: Mapping[int, object], depth: int = _DEEPEST) -> bool:
-    """Whether values are numbers and texts in lists, tuples and dictionaries that nobody else has: those need no look at each object."""
-    values = list(values)
-    every = set(map(type, values))
-    kinds = every - ATOMIC
-    for kind in every & _UNEQUAL_KINDS:
-        numbers = [value for value in values if type(value) is kind]
-        if any(map(operator.ne, numbers, numbers)):  # not-a-numbers have identities
+def _is_plain(values: Iterable[Any], known: Mapping[int, object]) -> bool:
+    """Whether values are numbers and texts in lists, tuples and dictionaries that nobody else has: those need no look at each object.
+
+    They are passed by at the speed of C, a level at a time; lists of their levels are only made of those that hold others.
+    """
+    level = functools.partial(iter, list(values))
+    for _ in range(_DEEPEST):
+        kinds = set(map(type, level()))
+        if kinds <= ATOMIC:
+            return kinds.isdisjoint(_UNEQUAL_KINDS) or not any(map(operator.ne, level(), level()))
+        if not kinds <= _KNOWN_KINDS or any(_holds_unequal(level(), kind) for kind in kinds & _UNEQUAL_KINDS):
             return False
-    if not kinds:
-        return True
-    if not depth or not kinds <= PLAIN_KINDS:
-        return False
-    inner = [value for value in values if type(value) in PLAIN_KINDS]
-    if not known.keys().isdisjoint(map(id, inner)):
-        return False
-    within = itertools.chain.from_iterable(itertools.chain(v, v.values()) if type(v) is dict else v for v in inner)
-    return _is_plain(within, known, depth - 1)
+        inner = [value for value in level() if type(value) in PLAIN_KINDS]
+        if not known.keys().isdisjoint(map(id, inner)):
+            return False
+        level = functools.partial(_within, inner, has_dictionaries=dict in kinds)
+    return False
+
+
+def _holds_unequal(values: Iterable[Any], kind: type) -> bool:
+    """Whether there are not-a-numbers among values, which have identities."""
+    numbers = [value for value in values if type(value) is kind]
+    return any(map(operator.ne, numbers, numbers))
+
+
+def _within(containers: list[Any], *, has_dictionaries: bool) -> Iterator[Any]:
+    if not has_dictionaries:
+        return itertools.chain.from_iterable(containers)
+    return itertools.chain.from_iterable(itertools.chain(v, v.values()) if type(v) is dict else v for v in containers)
 
 
 def dump_plain(value: object, known: Mapping[int, object] = types.MappingProxyType({})) -> bytes | None:
@@ -84,15 +97,15 @@ FIRST_ROWS = 64
 def _are_distinct(rows: list[Any]) -> bool:
     """Whether no list or dictionary in plain rows is there twice."""
     count, seen = 0, set[int]()
-    level: list[Any] = rows
-    while level:
-        inner = [value for value in level if type(value) in PLAIN_KINDS]
+    level = functools.partial(iter, rows)
+    while not (kinds := set(map(type, level()))) <= ATOMIC:
+        inner = [value for value in level() if type(value) in PLAIN_KINDS]
         changing = [value for value in inner if type(value) is not tuple]
         count += len(changing)
         seen.update(map(id, changing))
         if count != len(seen):
             return False
-        level = list(itertools.chain.from_iterable(v.values() if type(v) is dict else v for v in inner)) if inner else []
+        level = functools.partial(_within, inner, has_dictionaries=dict in kinds)
     return True
 
 
