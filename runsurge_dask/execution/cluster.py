@@ -1,6 +1,6 @@
 """A Dask cluster inside this process: its workers only hand chunks to runner slots, so they need no processes of their own.
 
-distributed is imported when the first stage is run, not before: a script that is simply run never pays for it.
+distributed is imported when a first stage is in sight, not before: a script that is simply run never pays for it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import logging
 import os
 import select
 import tempfile
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from runsurge_dask.runner.slots import RunnerSlot
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from runsurge_dask.runner.host import RunnerHost
 
@@ -31,6 +33,48 @@ QUIET_SETTINGS = {
 """What Dask does beside its work takes 6 % of a core from the chunks, and looks at threads that only wait for them; so 1 % (measured)."""
 STOP_SECONDS = 2.0
 """How long a chunk that was asked to stop may take before it is killed."""
+
+
+class Preparation:
+    """A cluster that starts while the script goes on as written; `then` is called when it is there, or never will be."""
+
+    def __init__(self, host: RunnerHost, workers: int, then: Callable[[], None]) -> None:
+        self._host = host
+        self._workers = workers
+        self._then = then
+        self._found: EmbeddedCluster | None = None
+        self._error: BaseException | None = None
+        self._is_abandoned = False
+        self._starting = threading.Lock()
+        self._thread = threading.Thread(target=self._start, name="cluster-start", daemon=True)
+        self._thread.start()
+
+    def _start(self) -> None:
+        try:
+            import distributed  # noqa: F401 - most of the time goes here, and nobody need wait for it who wants no cluster any more
+
+            with self._starting:
+                if not self._is_abandoned:
+                    self._found = EmbeddedCluster(self._host, self._workers)
+        except BaseException as error:  # noqa: BLE001 - raised where the cluster is wanted
+            self._error = error
+        with self._starting:
+            if not self._is_abandoned:
+                self._then()
+
+    def cluster(self) -> EmbeddedCluster:
+        """The cluster, as soon as it is there."""
+        self._thread.join()
+        if self._found is None:
+            raise self._error or RuntimeError("no cluster was started")
+        return self._found
+
+    def abandon(self) -> None:
+        """Nobody wants it: end it, if it is there."""
+        with self._starting:
+            self._is_abandoned = True
+            if self._found is not None:
+                self._found.close()
 
 
 class EmbeddedCluster:

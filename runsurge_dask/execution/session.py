@@ -1,5 +1,6 @@
 """The conversation with one driver, from its first line to its last.
 
+    driver: prepare  "a stage is in sight"                we: start the cluster, and leave a file when it is there
     driver: judge    "I am about to cut this source"      we: good, or not at all
     driver: propose  "I want all cuts of this at once"    we: here, or not at all
     driver: run      code, surroundings, what to cut      we: a Dask graph; answers in the order of the data, one at a time
@@ -22,12 +23,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from runsurge_contracts.run import StageReport
 from runsurge_contracts.scalars import format_bytes
 from runsurge_dask.errors import DiskError, MemoryLimitError, RunSurgeError
-from runsurge_dask.execution.cluster import EmbeddedCluster
+from runsurge_dask.execution.cluster import EmbeddedCluster, Preparation
 from runsurge_dask.execution.memory import MemoryWatch, own_pids
 from runsurge_dask.execution.stages import Listed, Ranged, StageRun, Tally
 from runsurge_dask.planning.cuts import CutOptions, propose_cuts, reason_to_run_plainly
 from runsurge_dask.runner import wire
 from runsurge_dask.runner.outgrown import OUTGROWN_SIGNAL
+from runsurge_dask.runner.preparing import CLUSTER_IS_THERE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,6 +84,7 @@ class Session:
     stderr: str = ""
     progress: Progress = field(default_factory=Silent)
     cluster: EmbeddedCluster | None = None
+    _preparation: Preparation | None = None
     owns_cluster: bool = True
     stages: list[StageReport] = field(default_factory=list)
     notes: dict[int, str] = field(default_factory=dict)
@@ -137,6 +140,8 @@ class Session:
             if not driver.exited.is_set():
                 self.host.kill_child(driver)
             driver.channel.close()
+            if self._preparation is not None and self.cluster is None:
+                self._preparation.abandon()
             if self.owns_cluster and self.cluster is not None:
                 self.cluster.close()
 
@@ -229,7 +234,7 @@ class Session:
             }
         )
 
-    def _converse(self, driver: Child) -> int:
+    def _converse(self, driver: Child) -> int:  # noqa: C901 - one case a message
         while True:
             try:
                 header, blobs = (self._last_words, []) if self._last_words else wire.receive(driver.channel)
@@ -242,6 +247,8 @@ class Session:
             match header["op"]:
                 case "propose":
                     wire.send(driver.channel, self._noted(header, self._propose(header)))
+                case "prepare":
+                    self._prepare()
                 case "judge":
                     site = header["site"]
                     plain = self.options.refusal(site) or reason_to_run_plainly(header, self.options.at(site))
@@ -271,10 +278,24 @@ class Session:
             self.notes[header["site"]] = answer["plain"]
         return answer
 
+    def _prepare(self) -> None:
+        """Start the cluster, if none is there, and let the driver see when one is."""
+
+        def tell() -> None:
+            with contextlib.suppress(OSError), open(os.path.join(self._scratch, CLUSTER_IS_THERE), "xb"):  # the run may be over
+                pass
+
+        if self.cluster is not None:
+            tell()
+        elif self._preparation is None:
+            self._preparation = Preparation(self.host, self.options.workers, tell)
+
     def _run_stage(self, driver: Child, header: wire.Header, blobs: list[bytes]) -> None:
         if self.cluster is None:
+            self._prepare()
+            assert self._preparation is not None
             try:
-                self.cluster = EmbeddedCluster(self.host, self.options.workers)
+                self.cluster = self._preparation.cluster()
             except OSError as error:
                 raise DiskError(os.path.dirname(self._scratch), f"Dask cannot start ({error})", remedy=f"{MORE_ROOM}.") from None
         self._watched.slots = self.cluster.slots

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 HEAD_SECONDS = 0.15
 """How long a block runs as written before it is judged: long enough to measure, short enough to lose nothing."""
+PREPARING_SECONDS = 0.02
+"""While the cluster starts, the block goes on as written; so often it is asked whether that is done."""
 SHIPPING_FACTOR = 4.0
 """Values are written, read, compared for changes and written again: each about as long as writing them once."""
 LEAST_GAIN = 0.1
@@ -96,7 +98,11 @@ class Head:
             yield record
             if clock() >= deadline:
                 self.taken = count
-                if not self._judge(clock() - self.begun):
+                is_worth_it = self._judge(clock() - self.begun)
+                if is_worth_it and not self.runtime.preparing.is_there():
+                    self.cut, deadline = None, clock() + PREPARING_SECONDS
+                    continue
+                if not is_worth_it:
                     if self._may_grow_too_large():
                         yield from self._watched(records)
                         return

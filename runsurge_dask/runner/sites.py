@@ -34,6 +34,7 @@ from runsurge_dask.runner.expressions import Expression
 from runsurge_dask.runner.facts import Merge, SiteFacts
 from runsurge_dask.runner.files import SourceFile
 from runsurge_dask.runner.loops import Loop
+from runsurge_dask.runner.preparing import Preparing
 from runsurge_dask.runner.reductions import extreme
 from runsurge_dask.runner.sources import Source, add_describer
 from runsurge_dask.runner.standins import is_stand_in, real
@@ -52,6 +53,8 @@ def _references(_site: int, iterable: Any) -> int:
 
 OURS = functools.partial(_references, 0)(enumerate(()))
 """References to an iterable that nobody but a site holds; an `enumerate` that the script holds, too, must count on for it."""
+BESIDE_THE_SCRIPT = 0.6
+"""The part that is left of what the cluster's start-up costs, where it goes on beside the script's own work."""
 LEAST_SAVED_SECONDS = 0.05
 """What a stage must save once the cluster is there: a stage of no work takes half of it."""
 TINY_CALLS = 30
@@ -75,6 +78,7 @@ class Runtime:
         self.busy = False
         self.has_run_stages = False
         """The cluster is there: a further stage costs no start-up."""
+        self.preparing = Preparing(self)
         self.captured: dict[int, Loop | None] = {}
         """Frames of generators whose consumer can take over their loop, and the loop once it is reached."""
         self.arrays: Room | None = None
@@ -160,9 +164,9 @@ class Runtime:
 
     def is_worth_it(self, site: int, saved_seconds: float) -> bool:
         """Whether a cut that saves this much is worth making: a site that was passed so often is expected to be so again."""
-        if self.has_run_stages:
+        if self.preparing.is_paid_for:
             return saved_seconds >= LEAST_SAVED_SECONDS
-        return saved_seconds * (1 + self._turns.get(site, 0)) >= float(self.options["worth_seconds"])
+        return saved_seconds * (1 + self._turns.get(site, 0)) >= float(self.options["worth_seconds"]) * BESIDE_THE_SCRIPT
 
     def note_turn(self, site: int, seconds: float) -> None:
         """Remember what one pass through a site cost, and stop looking at sites that cost nothing."""
