@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
+import operator
 import sys
 import types
 from collections import Counter, defaultdict
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 def check_alike(paths: tuple[Path, ...], current: Any, part: Any) -> None:
     """Refuse tables whose leaves would not take each other's parts."""
+    if _are_counts(paths, part) and set(map(type, map(current.get, part, itertools.repeat(0)))) <= _NUMBERS:
+        return
     if isinstance(part, dict):
         pairs = [(key, current[key], value) for key, value in part.items() if key in current]
     elif isinstance(part, list):
@@ -27,8 +32,9 @@ def check_alike(paths: tuple[Path, ...], current: Any, part: Any) -> None:
     else:
         _check_overflow(current, part)
         return
+    common = _common_below(paths)
     for key, old, new in pairs:
-        below = _below(paths, key)
+        below = _below(paths, key) if common is None else common
         if _leaf(below) is None:
             is_sent_plain = _makes_its_own(old) and type(new) is dict
             refuse_unless(is_sent_plain or type(old) is type(new), "tables of different kinds")
@@ -95,8 +101,24 @@ def _below(paths: tuple[Path, ...], key: Any) -> tuple[Path, ...]:
     return tuple(Path(keys=p.keys[1:], merge=p.merge) for p in chosen)
 
 
+def _common_below(paths: tuple[Path, ...]) -> tuple[Path, ...] | None:
+    """What is below any key, where all keys are alike."""
+    return _below(paths, None) if all(path.keys and path.keys[0] == "*" for path in paths) else None
+
+
+def _are_counts(paths: tuple[Path, ...], part: Any) -> bool:
+    """Whether a part is a table of nothing but integers that are added: most are, and they may be large."""
+    is_flat = len(paths) == 1 and paths[0].keys == ("*",) and paths[0].merge is Merge.SUM
+    return is_flat and type(part) in {dict, Counter, defaultdict} and set(map(type, part.values())) <= {int}
+
+
+_NUMBERS = frozenset({int, bool, float})
+
+
 def check_table(paths: tuple[Path, ...], part: Any, *, exact: bool) -> None:
     """Refuse before anything is changed: a tree joined half way could not be taken back."""
+    if _are_counts(paths, part):
+        return
     for merge, value in _leaves(paths, part):
         if merge in {Merge.SUM, Merge.PRODUCT}:
             check_sum(value, exact=exact)
@@ -108,21 +130,24 @@ def _leaves(paths: tuple[Path, ...], part: Any) -> Iterator[tuple[Merge, Any]]:
     leaf = _leaf(paths)
     if leaf is not None:
         yield leaf, part
-    elif isinstance(part, dict):
-        for key, value in part.items():
-            yield from _leaves(_below(paths, key), value)
-    elif isinstance(part, list):
-        for index, value in enumerate(part):
-            yield from _leaves(_below(paths, index), value)
+    elif isinstance(part, dict | list):
+        common = _common_below(paths)
+        for key, value in part.items() if isinstance(part, dict) else enumerate(part):
+            yield from _leaves(_below(paths, key) if common is None else common, value)
     elif type(part).__module__ == "numpy":
         yield Merge.SUM, part
 
 
 def join_table(paths: tuple[Path, ...], current: Any, part: Any) -> None:
     """Join a chunk's table to the driver's, in place."""
+    if _are_counts(paths, part):  # no key is looked at twice: what `get` finds is what `update` then replaces
+        sums = map(operator.add, map(current.get, part, itertools.repeat(0)), part.values())
+        dict.update(current, zip(part, sums, strict=True))  # a counter's own `update` would add
+        return
+    common = _common_below(paths)
     if isinstance(part, dict):
         for key, value in part.items():
-            below = _below(paths, key)
+            below = _below(paths, key) if common is None else common
             if key not in current and _makes_its_own(current) and isinstance(value, dict | list) and _leaf(below) is None:
                 current[key]
             if key in current:
@@ -131,7 +156,7 @@ def join_table(paths: tuple[Path, ...], current: Any, part: Any) -> None:
                 current[key] = value
     elif isinstance(part, list):
         for index, value in enumerate(part):
-            _join_entry(_below(paths, index), current, index, value)
+            _join_entry(_below(paths, index) if common is None else common, current, index, value)
     else:
         current += part
 
@@ -148,7 +173,12 @@ def _join_entry(paths: tuple[Path, ...], table: Any, key: Any, part: Any) -> Non
         if part is not UNTOUCHED:
             table[key] = part
     else:
-        table[key] = join_scalar(Accumulator(place="", local="", merge=leaf), table[key], part)
+        table[key] = join_scalar(_joined_by(leaf), table[key], part)
+
+
+@functools.cache
+def _joined_by(merge: Merge) -> Accumulator:
+    return Accumulator(place="", local="", merge=merge)
 
 
 def table_ids(value: Any, paths: tuple[Path, ...]) -> Iterator[int]:
