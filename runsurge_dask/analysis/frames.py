@@ -79,6 +79,7 @@ def classify_frames(modules: Mapping[str, tuple[str, ast.Module]], first_site: i
                         label=_label(statement),
                         is_slow=is_slow,
                         is_small=is_small,
+                        reads=_path_of(statement),
                         may_wait=id(statement) in waiting,
                     )
                 )
@@ -139,6 +140,16 @@ def _reads(node: ast.AST) -> bool:
         isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute) and each.func.attr in knowledge.READERS
         for each in walk(node)
     )
+
+
+def _path_of(statement: ast.stmt) -> str:
+    """The path that is given to a reader as it stands."""
+    for each in walk(statement):
+        if isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute) and each.func.attr in knowledge.READERS and each.args:
+            path = each.args[0]
+            if isinstance(path, ast.Constant) and isinstance(path.value, str):
+                return path.value
+    return ""
 
 
 def _mentioned(node: ast.AST) -> set[str]:

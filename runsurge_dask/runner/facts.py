@@ -153,6 +153,8 @@ class SiteFacts:
     """`frame`: a function of the script's own is called for its rows."""
     is_small: bool = False
     """`frame`: the script asks only for what is small of the frames that it reads."""
+    reads: str = ""
+    """`frame`: the path of the file that the statement reads, where the text has it."""
     may_wait: bool = False
     """`frame`: a read after which nothing can be seen to happen before the first question to it."""
     label: str = ""
