@@ -11,7 +11,7 @@ import pytest
 
 from runsurge_dask.analysis.build import build_program
 from runsurge_dask.runner.escape import Escape
-from runsurge_dask.runner.frames import parquet, parts, reading
+from runsurge_dask.runner.frames import column_types, parquet, parts, reading
 from runsurge_dask.runner.frames.needs import needed_columns
 from runsurge_dask.runner.frames.nodes import Node, all_nodes
 from runsurge_dask.runner.frames.scan import count_rows
@@ -180,7 +180,7 @@ def test_text_in_some_places_only_is_refused(tmp_path: Path) -> None:
     table, _ = reading.open_table(path, {})
     frame = pd.DataFrame({"a": pd.Series(["x", *("1" for _ in range(600_000))], dtype="str"), "b": np.arange(600_001)})
     with pytest.raises(Escape):
-        reading.check_pieces(table, [reading.report_types(table, frame)], [len(frame)])
+        column_types.check_pieces(table, [column_types.report_types(table, frame)], [len(frame)])
 
 
 def test_a_stage_reads_the_columns_that_it_needs() -> None:

@@ -34,8 +34,19 @@ PURE = ast.Name | ast.Constant | ast.Attribute | ast.Subscript | ast.Call | ast.
 OTHER = ast.UnaryOp | ast.expr_context | ast.operator | ast.cmpop | ast.unaryop | ast.Dict | ast.Slice
 
 
+NAMELESS = frozenset({".columns", "select_dtypes", "dtypes", ".items(", ".keys(", "filterwarnings", "simplefilter", "catch_warnings"})
+"""A script with such words may come to columns whose names it does not spell, or listens to what pandas says of any of them."""
+
+
 class Foreseen(BaseException):  # the end of a trial, which no `except Exception` may stop
     """A trial has come to a question."""
+
+
+def to_take(source: FrameSource, columns: list[Any] | None) -> list[Any] | None:
+    """The columns to read in the first pass: those asked for, and those that the script spells; None for all."""
+    if columns is None or not source.words or any(word in source.words for word in NAMELESS):
+        return None
+    return source.table.to_take({*columns, *(name for name in source.node.meta.columns if str(name) in source.words)})
 
 
 def key_of(roots: Sequence[Root], kept: list[Any]) -> Any:

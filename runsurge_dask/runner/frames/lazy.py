@@ -16,6 +16,7 @@ import pandas as pd
 
 from runsurge_dask.runner import late
 from runsurge_dask.runner.frames.nodes import Node, Rowset, all_nodes, evaluate
+from runsurge_dask.runner.frames.whole import join_pieces
 
 if TYPE_CHECKING:
     import ast
@@ -159,7 +160,7 @@ def whole_value(source: FrameSource, node: Node) -> Any:
                 if counted:
                     origin.lengths = given.pop()
                 _note_lengths(node, given[0])
-                node.value = source.join(given[0], node.rows, given[1:])
+                node.value = join_pieces(given[0], node.rows, given[1:])
         if node.value is None:
             node.value = source.plain_value(node)
     return node.value

@@ -14,17 +14,18 @@ from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from runsurge_dask.runner import late
 from runsurge_dask.runner.conversation import Conversation, OutgrownChunk
 from runsurge_dask.runner.escape import CannotShip, Escape
-from runsurge_dask.runner.frames.foresight import SMALL_ANSWERS, Foreseen, foresee, key_of
-from runsurge_dask.runner.frames.joining import is_wider
+from runsurge_dask.runner.frames.foresight import SMALL_ANSWERS, Foreseen, foresee, key_of, to_take
 from runsurge_dask.runner.frames.needs import PARTIAL, needed_columns
-from runsurge_dask.runner.frames.nodes import Node, Rowset, all_nodes, evaluate
+from runsurge_dask.runner.frames.nodes import Node, all_nodes, evaluate
+from runsurge_dask.runner.frames.results import check_results, is_placed, types_of, wider_joins
 from runsurge_dask.runner.frames.scan import stamp_of
+from runsurge_dask.runner.frames.table import SIZES
+from runsurge_dask.runner.frames.whole import join_pieces
 from runsurge_dask.runner.frames.work import CODE
 
 if TYPE_CHECKING:
@@ -38,59 +39,13 @@ FREE_STAGES = 4
 """Without a forced chunk count, so many stages read a file again; then it is read as a whole and kept."""
 CHEAP_STAGES = 2
 """As `FREE_STAGES`, where reading costs more than what is done with the rows."""
-PLACED_ANSWERS = frozenset({"place", "labels", "keep"})
-"""These need to know which rows of the file a chunk has, or make so much that a second try would be dear."""
 ATTEMPTS = 3
 """How often a stage is tried with wider column types."""
-LARGEST_BYTES = 8 << 20
-"""Of text in a chunk: what it needs is touched once and used again by the next, and the first touch of a page is what costs."""
-IN_CHUNK = 10
-"""Bytes that a chunk holds for each byte of text: the text twice, the frame, and what is made of it (measured 6 to 9)."""
 SMALLEST_SHARE = 5
 """How often a file is cut anew, each time in chunks of half the size, where one needed more than there was."""
 MOST_REMEMBERED = 200
 """Answers to questions that were foreseen and not asked yet."""
-NAMELESS = frozenset({".columns", "select_dtypes", "dtypes", ".items(", ".keys(", "filterwarnings", "simplefilter", "catch_warnings"})
-"""A script with such words may come to columns whose names it does not spell, or listens to what pandas says of any of them."""
-SIZES = {"bytes_per_byte": IN_CHUNK, "largest_bytes": LARGEST_BYTES, "in_steps": True}
 _CODE = marshal.dumps(compile(CODE, "<frame stage>", "exec"))
-
-
-def _has_names(shape: Any, meta: Any, *, some: bool) -> bool:
-    """Whether a result has the columns that the script was told of, or some of them."""
-    if shape is None or not isinstance(meta, pd.DataFrame) or shape[0] != "frame":
-        return True
-    names, told = [name for name, _ in shape[1]], [repr(name) for name in meta.columns]
-    return set(names) <= set(told) if some else names == told
-
-
-def _check_results(shapes: list[Any], nodes: list[Node], complete: set[int] | None) -> None:
-    """See that results are what the script was told of; all columns are there of the `complete` only, or of every one.
-
-    Raises:
-        Escape: they are not.
-    """
-    for shape, node in zip(shapes, nodes, strict=True):
-        if not _has_names(shape, node.meta, some=complete is not None and id(node) not in complete):
-            raise Escape("the columns of a result are not those of its first rows")
-        if not _has_counted_labels(shape, node):
-            raise Escape("the labels of a result are not numbers of rows")
-
-
-def _has_counted_labels(shape: Any, node: Node) -> bool:
-    """Whether labels that we are to count anew are such: joins of nothing have those of the other side."""
-    if shape is None or node.rows is None or node.rows.index != "rows" or shape[0] not in {"frame", "series"}:
-        return True
-    return bool(shape[-1] == [["None"], "int64"])
-
-
-def _wider_joins(nodes: list[Node], shapes: list[list[Any]]) -> list[Node]:
-    """The first expression on whose type chunks disagree, if it is a join that has to have other types on the whole."""
-    for place, node in enumerate(nodes):
-        found = [of_chunk[place] for of_chunk in shapes]
-        if any(shape != found[0] for shape in found):
-            return [node] if is_wider(node, found) else []
-    return []
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
@@ -178,8 +133,8 @@ class FrameSource:
         """Whether the types of these columns are known; the rest of the file is looked over if they are not."""
         if self.certain is None or (columns is not None and self.certain >= set(columns)):
             return True
-        types = _types_of(self.node.meta)
-        if not self._scan(self.node.line) or (_types_of(self.node.meta) != types and not self._rebuild()):
+        types = types_of(self.node.meta)
+        if not self._scan(self.node.line) or (types_of(self.node.meta) != types and not self._rebuild()):
             self.is_broken = True
         self.built.clear()
         return not self.is_broken
@@ -236,7 +191,7 @@ class FrameSource:
         is_closed = runtime.is_closed(self.facts.site)
         if self.is_broken or self.node.value is not None or is_closed:
             return None
-        if not self.is_settled and (not_line or any(map(_is_placed, roots))) and not self.settle():
+        if not self.is_settled and (not_line or any(map(is_placed, roots))) and not self.settle():
             return None
         if not self.is_large and self.stages >= (FREE_STAGES if self.working_seconds > self.reading_seconds else CHEAP_STAGES):
             return None
@@ -273,11 +228,11 @@ class FrameSource:
 
     def _first(self, facts: SiteFacts, roots: list[tuple[Node, tuple[Any, ...]]], not_line: int) -> list[list[Any]] | None:
         """Answer the first questions and look the file over, in one pass."""
-        types = _types_of(self.node.meta)
+        types = types_of(self.node.meta)
         given = self._attempt(facts, roots, not_line)
         if given is None or not self.is_settled:
             return self._attempt(facts, roots, not_line) if self.settle() else None
-        if _types_of(self.node.meta) == types:
+        if types_of(self.node.meta) == types:
             if self.certain is None:
                 self.built.clear()
             return given
@@ -306,7 +261,7 @@ class FrameSource:
         complete = {id(root) for root, how in roots if how[0] not in PARTIAL}
         columns = needed_columns(roots, nodes, self.node)
         is_first = not self.is_settled
-        taken = self._to_take(columns) if is_first else None
+        taken = to_take(self, columns) if is_first else None
         if not is_first and not self._is_certain(columns):
             return None
         job = {
@@ -333,9 +288,9 @@ class FrameSource:
 
         def accept(answers: list[Any]) -> None:
             if answers[-1]["shapes"] != answers[0]["shapes"]:
-                wider.extend(_wider_joins(nodes, [answer["shapes"] for answer in answers]))
+                wider.extend(wider_joins(nodes, [answer["shapes"] for answer in answers]))
                 raise Escape("chunks disagree on the type of a result")
-            _check_results(answers[0]["shapes"], nodes, complete if columns is not None else None)
+            check_results(answers[0]["shapes"], nodes, complete if columns is not None else None)
 
         self.stages += 1
         lines = sorted({node.line for node in nodes if node.line} - {not_line} | {self.node.line})
@@ -350,12 +305,6 @@ class FrameSource:
         if is_first and not self._take_over(answers, taken):
             return None
         return [list(column) for column in zip(*(answer["values"] for answer in answers), strict=True)]
-
-    def _to_take(self, columns: list[Any] | None) -> list[Any] | None:
-        """The columns to read in the first pass: those asked for, and those that may be asked for later; None for all."""
-        if columns is None or not self.words or any(word in self.words for word in NAMELESS):
-            return None
-        return self.table.to_take({*columns, *(name for name in self.node.meta.columns if str(name) in self.words)})
 
     def _take_over(self, answers: list[Any], taken: list[Any] | None) -> bool:
         """Believe what the first chunks have seen of the file; whether it is certain."""
@@ -408,7 +357,7 @@ class FrameSource:
             except BaseException:
                 self._tell_of(self.read_at)
                 raise
-            if built and (self.is_unsure or _types_of(self.node.value) != _types_of(self.node.meta)):
+            if built and (self.is_unsure or types_of(self.node.value) != types_of(self.node.meta)):
                 self._raise_in_order(built)
         return self.node.value
 
@@ -443,55 +392,8 @@ class FrameSource:
                 whole.index = self.plain_value(node.rows.node).index
                 node.value = whole
             else:
-                node.value = self.join(node.pieces, node.rows, [])
+                node.value = join_pieces(node.pieces, node.rows, [])
         return node.value
-
-    def join(self, pieces: list[Any], rows: Rowset, labels: list[list[Any]]) -> Any:
-        """The whole of what chunks kept, given the labels that each filter since the origin kept in each chunk."""
-        if isinstance(pieces[0], np.ndarray):
-            return np.concatenate(pieces)
-        if rows.index == "own":
-            whole = pd.concat(pieces)
-            if labels:
-                whole.index = _own_index(whole.index.name, labels)
-            return whole
-        whole = pd.concat(pieces, ignore_index=True)
-        if rows.origin is not rows:
-            whole.index = self._index_of(rows, labels)
-        return whole
-
-    def _index_of(self, rows: Rowset, labels: list[list[Any]]) -> Any:
-        lengths = rows.origin.lengths
-        assert lengths is not None
-        index: Any = pd.RangeIndex(sum(lengths))
-        for part in labels:
-            kept = np.concatenate([labels_of + offset for labels_of, offset in zip(part, accumulate([0, *lengths]), strict=False)])
-            mask = np.zeros(len(index), dtype=bool)
-            mask[np.searchsorted(np.asarray(index), kept)] = True
-            index = pd.DataFrame(index=index).loc[mask].index
-        return index
-
-
-def _is_placed(root: tuple[Node, tuple[Any, ...]]) -> bool:
-    kind, *rest = root[1]
-    return kind in PLACED_ANSWERS or (kind == "text" and rest[0] == "rows" and rest[1].get("index", True))
-
-
-def _types_of(frame: Any) -> list[str]:
-    return [str(dtype) for dtype in frame.dtypes]
-
-
-def _own_index(name: Any, labels: list[list[Any]]) -> Any:
-    """Integers that are data, as pandas keeps them: a range where they happen to be one, and so for as long as filters leave one."""
-    first = np.concatenate(labels[0])
-    index = pd.DataFrame({name: first}).set_index(name).index
-    for part in labels[1:]:
-        kept = np.concatenate(part)
-        if isinstance(index, pd.RangeIndex):
-            index = pd.DataFrame(index=index).loc[np.isin(np.asarray(index), kept)].index
-        else:
-            index = pd.Index(kept, dtype="int64", name=name)
-    return index
 
 
 class _WidenedError(Exception):
