@@ -33,6 +33,8 @@ WARM_MODULES = ("numpy", "pandas", "pyarrow")
 """Imported once in the runner where the script imports them; the rest is imported when the script does."""
 REHEARSAL = "runsurge_dask.runner.frames.rehearsal"
 """Imported, too, where the script reads frames."""
+LARGE_FRAME_BYTES = 160 << 20
+"""Of a text that is read in chunks where only small things are asked of it: pandas loads while the cluster starts."""
 FREE_SHARE = 0.8
 """Of the memory that is free when a run starts: the rest is for what others do meanwhile."""
 WORTH_SECONDS = 0.8
@@ -93,6 +95,7 @@ def run_script(
         if given is not None:
             cut_options = with_plan(cut_options, given, program, host, argv)
         session = Session(program=program, host=host, options=cut_options, exact=options.exact, argv=argv, progress=progress or Silent())
+        session.starts_early = reads_large_frames(program, argv)
         status = session.run()
     finally:
         host.close()
@@ -249,6 +252,13 @@ def require_room(plan: Plan) -> None:
             what = f"{format_bytes(refusal.available_bytes)} are less than what the processes of a run hold before any data"
             remedy = f"Give at least {format_bytes(refusal.needed_bytes + LEAST_SHARE_BYTES)}."
             raise MemoryLimitError("--memory", what, remedy=remedy, code=refusal.code)
+
+
+def reads_large_frames(program: Program, argv: Sequence[str]) -> bool:
+    """Whether the script is sure to read a large file in chunks, if a path that it names, or is given, is the one that it reads."""
+    reads = [facts for facts in program.sites if facts.form == "frame" and facts.may_wait and facts.is_small]
+    paths = [*argv, *(facts.reads for facts in reads)] if reads else []
+    return any(path and os.path.isfile(path) and os.path.getsize(path) >= LARGE_FRAME_BYTES for path in paths)
 
 
 def start_host(program: Program, runner: EarlyRunner | None = None) -> ChildProcessHost:

@@ -84,6 +84,8 @@ class Session:
     stderr: str = ""
     progress: Progress = field(default_factory=Silent)
     cluster: EmbeddedCluster | None = None
+    starts_early: bool = False
+    """The cluster starts with the script: it is sure to be wanted."""
     _preparation: Preparation | None = None
     owns_cluster: bool = True
     stages: list[StageReport] = field(default_factory=list)
@@ -130,6 +132,8 @@ class Session:
         self.watch.task_bytes = self.options.task_bytes
         self._require_room(driver)
         wire.send(driver.channel, self._header(), [self._payload()])
+        if self.starts_early:
+            self._prepare()
         previous = self._forward_interrupts(driver)
         try:
             return self._converse(driver)
