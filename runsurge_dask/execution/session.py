@@ -125,6 +125,8 @@ class Session:
             return self._run()
 
     def _run(self) -> int:
+        if self.starts_early:  # the runner loads pandas before it can fork
+            self._prepare()
         driver = self.host.start_child("driver")
         pids = functools.partial(own_pids, self.host.pid, driver)
         self.watch = self.make_watch(self.options.memory_bytes, self.options.workers, pids, functools.partial(self._stop, driver))
@@ -132,8 +134,6 @@ class Session:
         self.watch.task_bytes = self.options.task_bytes
         self._require_room(driver)
         wire.send(driver.channel, self._header(), [self._payload()])
-        if self.starts_early:
-            self._prepare()
         previous = self._forward_interrupts(driver)
         try:
             return self._converse(driver)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import re
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,9 @@ def to_take(source: FrameSource, columns: list[Any] | None) -> list[Any] | None:
     """The columns to read in the first pass: those asked for, and those that the script spells; None for all."""
     if columns is None or not source.words or any(word in source.words for word in NAMELESS):
         return None
-    return source.table.to_take({*columns, *(name for name in source.node.meta.columns if str(name) in source.words)})
+    spelled = set(re.findall(r"\w+", source.words))
+    seen = [name for name in source.node.meta.columns if spelled.issuperset(re.findall(r"\w+", str(name)))]
+    return source.table.to_take({*columns, *seen})
 
 
 def key_of(roots: Sequence[Root], kept: list[Any]) -> Any:

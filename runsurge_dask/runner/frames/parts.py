@@ -39,6 +39,11 @@ JOINED_BY = {
 """The operation that joins partial results of an operation."""
 
 
+def way_of(how: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What a chunk does for a question: a mean needs what a sum needs."""
+    return ("reduce", "sum", *how[2:]) if how[:2] == ("reduce", "mean") else how
+
+
 def give(value: Any, how: tuple[Any, ...], chunk: Mapping[str, Any]) -> Any:
     """What one chunk sends back of one expression."""
     kind, *rest = how

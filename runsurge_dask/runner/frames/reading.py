@@ -154,6 +154,8 @@ class TextTable:
         last = frame[self.labels[-1]]
         if separators != (self.columns - 1) * len(frame) or last.isna().any():
             return False
+        if self.arguments.get("keep_default_na", True) and self.arguments.get("na_filter", True):
+            return True  # an empty field is a missing value
         return not (last.dtype == "str" and (last == "").any())
 
     def settle_cuts(self, cuts: Sequence[int], *, is_forced: bool) -> list[int]:

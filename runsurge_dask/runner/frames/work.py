@@ -72,9 +72,13 @@ def _answers(nodes: list[Node], roots: list[tuple[Node, tuple[Any, ...]]], known
     for node in nodes:
         value = evaluate([node], known)[0]
         shapes.append(shape_of(value))
+        said: dict[str, Any] = {}
         for place, (root, how) in enumerate(roots):
             if root is node:
-                given[place] = parts.give(value, how, chunk)
+                way = parts.way_of(how)
+                if repr(way) not in said:
+                    said[repr(way)] = parts.give(value, way, chunk)
+                given[place] = said[repr(way)]
         del value
         for inner in node.below():
             uses[id(inner)] -= 1
