@@ -33,7 +33,7 @@ WARM_MODULES = ("numpy", "pandas", "pyarrow")
 """Imported once in the runner where the script imports them; the rest is imported when the script does."""
 REHEARSAL = "runsurge_dask.runner.frames.rehearsal"
 """Imported, too, where the script reads frames."""
-LARGE_FRAME_BYTES = 160 << 20
+LARGE_FRAME_BYTES = 500_000_000
 """Of a text that is read in chunks where only small things are asked of it: pandas loads while the cluster starts."""
 FREE_SHARE = 0.8
 """Of the memory that is free when a run starts: the rest is for what others do meanwhile."""
