@@ -43,12 +43,18 @@ BUILDING_FUNCTIONS = frozenset({"to_datetime", "to_numeric", "cut"})
 
 def waiting_reads(tree: ast.Module, names: set[str]) -> set[int]:
     """The ids of the reading statements that may wait; `names` are those that may stand for frames."""
-    found = set()
+    found: set[int] = set()
+    if any("len" in {getattr(node, "id", ""), getattr(node, "name", "")} and not _is_load(node) for node in walk(tree)):
+        return found  # not the built-in one
     for body in _straight_bodies(tree):
         for place, statement in enumerate(body):
             if isinstance(statement, ast.Assign) and _is_read(statement) and _Wait(statement, names).ends_well(body[place + 1 :]):
                 found.add(id(statement))
     return found
+
+
+def _is_load(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
 
 
 def _straight_bodies(tree: ast.Module) -> Iterator[Sequence[ast.stmt]]:

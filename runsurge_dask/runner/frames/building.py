@@ -150,7 +150,9 @@ def from_outside(lazy: Any, value: Any) -> Any:
     base = node_of(lazy)
     assert base.rows is not None
     lengths = base.rows.lengths
-    if is_lazy(value) or lengths is None or not isinstance(value, np.ndarray | pd.Series) or value.ndim != 1 or len(value) != sum(lengths):
+    if lengths is None or len(lengths) != len(source_of(lazy).rows):  # not known, or of chunks that were cut anew since
+        return value
+    if is_lazy(value) or not isinstance(value, np.ndarray | pd.Series) or value.ndim != 1 or len(value) != sum(lengths):
         return value
     if isinstance(value, pd.Series) and not (
         base.rows.parent is None and base.rows.index == "rows" and value.index.equals(pd.RangeIndex(len(value)))

@@ -76,6 +76,8 @@ def _key(value: Any, kept: list[Any]) -> Any:
 def foresee(source: FrameSource, statements: Sequence[ast.stmt], frame: types.FrameType, asked: Any) -> list[list[Root]]:
     """The questions that these statements will ask of a source, as far as the text and the names of a frame tell; without `asked`."""
     found: dict[Any, list[Root]] = {asked: []}
+    if "len" in frame.f_globals or "len" in frame.f_locals:
+        return []  # not the built-in one
     names = {name for name, value in {**frame.f_globals, **frame.f_locals}.items() if _is_of(value, source)}
     for expression in itertools.islice(_expressions(statements, names), MOST_TRIALS):
         roots = _question(source, expression, frame)

@@ -247,7 +247,7 @@ class FrameSource:
             return False
         while self.share >= 2.0**-SMALLEST_SHARE:
             self.share /= 2
-            self.cuts, self.rows = [], []
+            self.cuts, self.rows, self.answers = [], [], {}
             with contextlib.suppress(OutgrownChunk):
                 if self._look_over(self.node.line):
                     return True
