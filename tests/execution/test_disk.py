@@ -11,24 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.execution.growing import GROWING
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 LIMIT = "160MiB"
-KEEPING = """
-rows = []
-with open("in.txt") as f:
-    for line in f:
-        name, times = line.split()
-        rows.append([name * int(times), times])
-longest = 0
-with open("out.txt", "w") as out:
-    for text, times in rows:
-        longest = max(longest, len(text))
-        out.write(f"{text[:3]} {len(text)} {times}\\n")
-print(len(rows), longest)
-"""
 WRITING = """
 with open("in.txt") as f, open("full/out.txt", "w") as out:
     for line in f:
@@ -60,7 +49,7 @@ def prepare(folder: Path, script: str, lines: int) -> list[str]:
 
 def test_a_full_disk_is_named(tmp_path: Path, small_disk: Path) -> None:
     """With what to do about it; what was being written is taken back."""
-    command = prepare(tmp_path, KEEPING, 300_000)
+    command = prepare(tmp_path, GROWING, 300_000)
     environment = {**os.environ, "TMPDIR": str(small_disk)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=200)
     assert done.returncode == 1
@@ -82,7 +71,7 @@ def test_a_disk_that_is_too_small_for_an_output_is_the_script_s_own_error(tmp_pa
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_ended_while_rows_are_in_files_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
-    command = prepare(tmp_path, KEEPING, 600_000)
+    command = prepare(tmp_path, GROWING, 600_000)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     environment = {**os.environ, "TMPDIR": str(scratch)}

@@ -11,25 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.resident import measure
+from tests.execution.growing import GROWING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 LIMIT_MIB = 200
-GROWING = """
-rows = []
-with open("in.txt") as f:
-    for line in f:
-        name, times = line.split()
-        rows.append([name * int(times), times])
-longest = 0
-with open("out.txt", "w") as out:
-    for text, times in rows:
-        longest = max(longest, len(text))
-        out.write(f"{text[:3]} {len(text)} {times}\\n")
-print(len(rows), longest)
-"""
-"""The strings of the last tenth are fifty times as long as the others."""
 HOLDING = """
 table = {}
 for line in open("in.txt"):
