@@ -103,6 +103,8 @@ LATE = [
     ("\n1,b\n", "print(df['qty'].max(), df['name'].count())"),
     ("1,a,1,2.0,True,\xff\n", "print(df['price'].max())"),
     ("1,a,1,2.0,True,n\n", "print(len(df))\nfor name in df.columns:\n    print(name, df[name].count(), df[name].nunique())"),
+    ("1,a,1,2.0,True,n\nx,a,1,2.0,True,n\n", "print(len(df))\nname = 'i' + 'd'\nt = df[name] + 1\nprint('not reached')\nprint(t.sum())"),
+    ("x,a,1,2.0,True,n\n", "print(df['qty'].sum())\nt = df * 2\nprint('seen')\nprint(t['price'].max())"),
     ("", "other = pd.read_csv('nowhere.csv')\nprint(df['qty'].sum())"),
     ("1,a,1,2.0,True,n,more\n", "other = pd.read_csv('nowhere.csv')\nprint(df['qty'].sum())"),
     ("1,a,1,2.0,True,n,more\n", "import sys\nprint('seen', file=sys.stderr)\nprint(df['qty'].sum())"),

@@ -43,6 +43,16 @@ class Foreseen(BaseException):  # the end of a trial, which no `except Exception
     """A trial has come to a question."""
 
 
+def stop_trial(runtime: Any, roots: list[Root]) -> None:
+    """Where an expression is only tried out, end the trial: it has come to these questions.
+
+    Raises:
+        Foreseen: so it is.
+    """
+    if getattr(runtime, "is_foreseeing", False):
+        raise Foreseen(roots)
+
+
 def to_take(source: FrameSource, columns: list[Any] | None) -> list[Any] | None:
     """The columns to read in the first pass: those asked for, and those that the script spells; None for all."""
     if columns is None or not source.words or any(word in source.words for word in NAMELESS):

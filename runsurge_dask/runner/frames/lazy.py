@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from runsurge_dask.runner import late
+from runsurge_dask.runner.frames.needs import looked_at
 from runsurge_dask.runner.frames.nodes import Node, Rowset, all_nodes, evaluate
 from runsurge_dask.runner.frames.whole import join_pieces
 
@@ -196,6 +197,8 @@ def derive(
 ) -> Node | None:
     """A new expression, if it works on the first rows, and on each half of them as on both."""
     node = Node(op, args, kwargs, rows=rows, line=current_line(source))
+    if source.is_settled and not source.is_certain(looked_at(node, list(source.node.meta.columns))):
+        return None
     try:
         node.meta = first_rows_of(node, is_filter=is_filter)
     except Exception:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 PARTIAL = frozenset({"rows", "labels", "distinct"})
 """Answers that do not need every column of a frame."""
+PASSING = frozenset(
+    {"setitem", "setattr:columns", "delitem", "insert", "method:drop", "method:rename", "method:query", "method:reset_index", "bundle"}
+)
+"""Operations that hand the columns of a frame on, and look only at those that they spell."""
 Needs = dict[int, set[Any]]
 """For each frame among the expressions, by id, the columns that are asked of it."""
 
@@ -36,6 +40,18 @@ def needed_columns(roots: list[tuple[Node, tuple[Any, ...]]], nodes: list[Node],
     every = list(source.meta.columns)
     wanted = needs.get(id(source), set())
     return None if wanted >= set(every) else [name for name in every if name in wanted]
+
+
+def looked_at(node: Node, every: list[Any]) -> list[Any]:
+    """The columns of the source whose values an expression may fail on."""
+    base = node.args[0] if node.args else None
+    if not isinstance(base, Node) or not isinstance(base.meta, pd.DataFrame) or node.op in PASSING:
+        return []
+    if node.op not in {"getitem", "loc"}:
+        return every
+    key = node.args[1][1] if node.op == "loc" and isinstance(node.args[1], tuple) else node.args[1]
+    names = [key] if isinstance(key, str) else key if isinstance(key, list) else []
+    return [name for name in names if name in every]
 
 
 def _ask(node: Any, names: Any, needs: Needs) -> None:

@@ -19,7 +19,7 @@ import pandas as pd
 from runsurge_dask.runner import late
 from runsurge_dask.runner.conversation import Conversation, OutgrownChunk
 from runsurge_dask.runner.escape import CannotShip, Escape
-from runsurge_dask.runner.frames.foresight import SMALL_ANSWERS, Foreseen, foresee, key_of, to_take
+from runsurge_dask.runner.frames.foresight import SMALL_ANSWERS, foresee, key_of, stop_trial, to_take
 from runsurge_dask.runner.frames.needs import PARTIAL, needed_columns
 from runsurge_dask.runner.frames.nodes import Node, all_nodes, evaluate
 from runsurge_dask.runner.frames.results import check_results, is_placed, types_of, wider_joins
@@ -129,10 +129,11 @@ class FrameSource:
         self.node.rows.lengths = self.rows
         return self.total > 0
 
-    def _is_certain(self, columns: list[Any] | None) -> bool:
+    def is_certain(self, columns: list[Any] | None) -> bool:
         """Whether the types of these columns are known; the rest of the file is looked over if they are not."""
         if self.certain is None or (columns is not None and self.certain >= set(columns)):
             return True
+        stop_trial(self.runtime, [])
         types = types_of(self.node.meta)
         if not self._scan(self.node.line) or (types_of(self.node.meta) != types and not self._rebuild()):
             self.is_broken = True
@@ -148,8 +149,7 @@ class FrameSource:
         """Look the file over now, if nobody has; whether its chunks can be worked with."""
         if self.is_settled:
             return not self.is_broken
-        if getattr(self.runtime, "is_foreseeing", False):
-            raise Foreseen([])
+        stop_trial(self.runtime, [])
         self.is_settled = True
         self.is_broken = not (self.look_over(self.node.line) and self._rebuild())
         return not self.is_broken
@@ -183,8 +183,7 @@ class FrameSource:
         `not_line` is a statement that itself runs on the whole, and only needs its operands.
         """
         runtime: Any = self.runtime
-        if getattr(runtime, "is_foreseeing", False):
-            raise Foreseen(roots)
+        stop_trial(runtime, roots)
         known = self.answers.pop(key_of(roots, self.kept), None)
         if known is not None:
             return known
@@ -262,7 +261,7 @@ class FrameSource:
         columns = needed_columns(roots, nodes, self.node)
         is_first = not self.is_settled
         taken = to_take(self, columns) if is_first else None
-        if not is_first and not self._is_certain(columns):
+        if not is_first and not self.is_certain(columns):
             return None
         job = {
             "kind": "first" if is_first else "eval",
@@ -347,8 +346,7 @@ class FrameSource:
 
     def plain(self) -> Any:
         """The whole source as pandas itself reads it; what raises only now is told where it belongs."""
-        if getattr(self.runtime, "is_foreseeing", False):
-            raise Foreseen([])
+        stop_trial(self.runtime, [])
         if self.node.value is None:
             self.is_settled, built = True, list(self.built)
             self.built.clear()
