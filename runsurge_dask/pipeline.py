@@ -12,10 +12,12 @@ from runsurge_contracts.run import Asked, Decision, Outcome
 from runsurge_contracts.scalars import format_bytes
 from runsurge_dask.analysis.build import build_program, read_source
 from runsurge_dask.errors import MemoryLimitError
-from runsurge_dask.execution.memory import LEAST_SHARE_BYTES, chunk_overhead_bytes, overhead_bytes
+from runsurge_dask.execution.memory import chunk_overhead_bytes, overhead_bytes
 from runsurge_dask.execution.session import Progress, Session, Silent
 from runsurge_dask.planning.cuts import CutOptions
+from runsurge_dask.runner.early import WARM_MODULES
 from runsurge_dask.runner.host import ChildProcessHost
+from runsurge_dask.runner.limits import LEAST_SHARE_BYTES
 from runsurge_dask.runner.resident import available_bytes, resident_bytes
 
 if TYPE_CHECKING:
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
 
 THIS_MACHINE = "this machine"
 """The name of the only node of a local plan."""
-WARM_MODULES = ("numpy", "pandas", "pyarrow")
-"""Imported once in the runner where the script imports them; the rest is imported when the script does."""
 REHEARSAL = "runsurge_dask.runner.frames.rehearsal"
 """Imported, too, where the script reads frames."""
 LARGE_FRAME_BYTES = 500_000_000

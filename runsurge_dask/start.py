@@ -86,9 +86,11 @@ def _read_option(word: str, waiting: list[str], found: dict[str, str]) -> bool:
 
 
 def _run(request: RunRequest) -> int:
-    from runsurge_dask.runner.early import fork_runner
+    from runsurge_dask.runner.early import fork_runner, imports_at_first_sight
 
     runner = fork_runner() if sys.platform == "linux" else None
+    if runner is not None:
+        runner.warm(imports_at_first_sight(request["script"]))
     from runsurge_dask.errors import INTERRUPTED, RunSurgeError
     from runsurge_dask.running import memory_bytes, run
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from runsurge_dask.cli import app
 from runsurge_dask.estimation.calibration import FOLDER_VARIABLE
+from runsurge_dask.runner.early import imports_at_first_sight
 from runsurge_dask.start import read_run
 
 if TYPE_CHECKING:
@@ -66,3 +67,26 @@ def test_a_script_finds_nothing_of_the_command_line_that_started_it(tmp_path: Pa
     command = [sys.executable, "-m", "runsurge_dask", "run", "script.py"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("True []\nset()\nTrue\n", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("import pandas as pd\nfrom numpy import array\n", ["numpy", "pandas"]),
+        ("try:\n    import pyarrow.csv\nexcept ImportError:\n    pass\n", ["pyarrow"]),
+        ('"""Reads a frame\nimport pandas and numpy\nfrom pandas on\n"""\nimport\n', []),
+        ("import own\nimportant = 1\n\xe9 = 2\n", []),
+    ],
+)
+def test_what_is_plainly_imported_is_seen_at_once(tmp_path: Path, text: str, found: list[str]) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(text, encoding="latin-1")
+    assert imports_at_first_sight(str(script)) == found
+
+
+def test_modules_of_the_scripts_own_are_not_taken_for_libraries(tmp_path: Path) -> None:
+    (tmp_path / "numpy.py").write_text("")
+    (tmp_path / "pandas").mkdir()
+    (tmp_path / "script.py").write_text("import numpy\nimport pandas\nimport pyarrow\n")
+    assert imports_at_first_sight(str(tmp_path / "script.py")) == ["pyarrow"]
+    assert imports_at_first_sight(str(tmp_path / "none.py")) == []

@@ -53,6 +53,8 @@ class Preparation:
         try:
             import distributed  # noqa: F401 - most of the time goes here, and nobody need wait for it who wants no cluster any more
 
+            import runsurge_dask.lowering.graph  # noqa: F401 - wanted by the first stage
+
             with self._starting:
                 if not self._is_abandoned:
                     self._found = EmbeddedCluster(self._host, self._workers)

@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from runsurge_dask.runner.limits import LEAST_SHARE_BYTES
 from runsurge_dask.runner.resident import proportional_bytes, resident_bytes
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ FASTEST_GROWTH = 4 << 30
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.004, 0.1
 EXACT_SECONDS = 0.5
 """How long a sum of changes of resident bytes is trusted before it is measured anew."""
-LEAST_SHARE_BYTES = 12 << 20
-"""With less for each of them, chunks run one at a time."""
 
 
 @dataclass(slots=True)
@@ -179,6 +178,11 @@ def overhead_bytes(limit_bytes: int, workers: int, runner_bytes: int) -> int:
 def chunk_overhead_bytes(workers: int, runner_bytes: int) -> int:
     """The part of it that is there only where something is cut."""
     return CLUSTER_BYTES + workers * (int(UNSHARED * runner_bytes) + PROCESS_BYTES)
+
+
+def others_bytes(limit_bytes: int, workers: int) -> int:
+    """What of a limit is not for the script's own process, whose pages the runner shares: overhead, and the least for chunks."""
+    return overhead_bytes(limit_bytes, workers, 0) + workers * LEAST_SHARE_BYTES
 
 
 CLIENT_BYTES = 20 << 20

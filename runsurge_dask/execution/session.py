@@ -24,10 +24,11 @@ from runsurge_contracts.run import StageReport
 from runsurge_contracts.scalars import format_bytes
 from runsurge_dask.errors import DiskError, MemoryLimitError, RunSurgeError
 from runsurge_dask.execution.cluster import EmbeddedCluster, Preparation
-from runsurge_dask.execution.memory import MemoryWatch, own_pids
+from runsurge_dask.execution.memory import MemoryWatch, others_bytes, own_pids
 from runsurge_dask.execution.stages import Listed, Ranged, StageRun, Tally
 from runsurge_dask.planning.cuts import CutOptions, propose_cuts, reason_to_run_plainly
 from runsurge_dask.runner import wire
+from runsurge_dask.runner.limits import script_bytes
 from runsurge_dask.runner.outgrown import OUTGROWN_SIGNAL
 from runsurge_dask.runner.preparing import CLUSTER_IS_THERE
 
@@ -210,7 +211,8 @@ class Session:
         path = os.path.abspath(self.program.file)
         options = {
             "chunks": self.options.chunks or int(self.options.is_forced), "exact": self.exact, "worth_seconds": self.options.worth_seconds,
-            "workers": self.options.workers, "scratch": self._scratch, "memory_bytes": self.options.memory_bytes,
+            "workers": self.options.workers, "scratch": self._scratch,
+            "script_bytes": script_bytes(self.options.memory_bytes, others_bytes(self.options.memory_bytes, self.options.workers)),
             "piece_bytes": self.options.piece_bytes, "sees_decimals": self.program.is_seeing_decimals,
             "sees_errors": self.program.is_seeing_errors, "is_patching": self.program.is_patching,
             "is_telling_files": self.program.is_telling_files, "seeded": self.program.is_seeding, "level": self.options.level or 0,

@@ -40,6 +40,8 @@ MARGIN, LEAST_MARGIN, MARGIN_OF_ONE = 1.2, 1.1, 0.2
 they did differ, or grew; the third is divided among the chunks that are known: of one, little is known."""
 COMPARABLE = 0.5
 """Chunks of at least this part of the largest one say what a large one holds; smaller ones hold much that does not grow with them."""
+SIZES_APART = 2
+"""Chunks of sizes this far apart tell what they hold whatever their size from what grows with it."""
 LARGEST_STEP = 4
 """A chunk is at most so many times as large as the largest one that was measured."""
 REMEMBERED_CHUNKS = 8
@@ -129,6 +131,8 @@ class Cutter:
         self.is_tight = False
         """The last chunk would have been larger, were there more memory."""
         self._measured: deque[tuple[int, int]] = deque(maxlen=REMEMBERED_CHUNKS)
+        self._smallest = (0, 0)
+        """Size and peak of the smallest chunk that was measured, of equal ones of the one that held least."""
 
     def _forced_cuts(self, chunks: int) -> deque[int]:
         if self.is_file:
@@ -172,7 +176,8 @@ class Cutter:
         if self._bytes_per_unit:
             size = min(size, int(self._largest_bytes / self._bytes_per_unit))
         if share_bytes:
-            fitting = self._room(share_bytes) / self._bound() if self._bound() else size
+            bound, base = self._bound()
+            fitting = max(0, self._room(share_bytes) - base) / bound if bound else size
             if self._measured:
                 fitting = min(fitting, LARGEST_STEP * max(units for units, _ in self._measured))
             self.is_tight = fitting < size
@@ -180,22 +185,34 @@ class Cutter:
         least = SMALLEST_CHUNK_BYTES if self.is_file else 1
         return max(_in_steps(int(size)) if self._goes_in_steps else int(size), least)
 
-    def _bound(self) -> float:
-        """Bytes that a chunk holds for each unit, at most, with a margin that follows from how much they differ, and in which way."""
+    def _bound(self) -> tuple[float, float]:
+        """Bytes that a chunk holds at most for each unit, and whatever its size; their margin follows from how chunks differ."""
         if not self._measured:
-            return MARGIN * self._assumed * self._bytes_per_unit
+            return MARGIN * self._assumed * self._bytes_per_unit, 0.0
         large = COMPARABLE * max(units for units, _ in self._measured)
-        slopes = [peak / units for units, peak in self._measured if units >= large]
+        base = self._base()
+        slopes = [max(0.0, peak - base) / units for units, peak in self._measured if units >= large]
         highest = max(slopes)
         if not highest:
-            return 0.0
+            return 0.0, MARGIN * base
         spread, rise = (highest - min(slopes)) / highest, (slopes[-1] - slopes[0]) / highest / max(1, len(slopes) - 1)
         change = max(spread, self._workers * TIGHT_AHEAD_PER_WORKER * rise)
-        return highest * (max(MARGIN, LEAST_MARGIN + change) + MARGIN_OF_ONE / len(slopes))
+        margin = max(MARGIN, LEAST_MARGIN + change) + MARGIN_OF_ONE / len(slopes)
+        return highest * margin, base * margin
+
+    def _base(self) -> float:
+        """What chunks hold whatever their size: where the steepest line from the smallest one to much larger ones begins."""
+        small, least = self._smallest
+        steepest = max(((peak - least) / (units - small) for units, peak in self._measured if units >= SIZES_APART * small), default=None)
+        return 0.0 if steepest is None else max(0.0, least - steepest * small)
 
     def fits(self, units: int, share_bytes: int) -> bool:
         """Whether a chunk of this size is expected to stay below a share."""
-        return not share_bytes or self._bound() * units <= self._room(share_bytes)
+        return not share_bytes or self._needed(units) <= self._room(share_bytes)
+
+    def _needed(self, units: int) -> float:
+        bound, base = self._bound()
+        return bound * units + base
 
     def _room(self, share_bytes: int) -> int:
         """What of a share is for data."""
@@ -210,6 +227,7 @@ class Cutter:
     def note(self, units: int, peak_bytes: int) -> None:
         """Learn what a chunk of this size held."""
         if units > 0:
+            self._smallest = min(self._smallest, (units, peak_bytes)) if self._measured else (units, peak_bytes)
             self._measured.append((units, peak_bytes))
 
     def reservation_bytes(self, units: int, share_bytes: int) -> int:
@@ -217,7 +235,7 @@ class Cutter:
         if not self._measured:
             return share_bytes
         least = min(peak for _, peak in self._measured)
-        wanted = int(max(MARGIN * least, self._bound() * units)) + LEAST_RESERVATION_BYTES
+        wanted = int(max(MARGIN * least, self._needed(units))) + LEAST_RESERVATION_BYTES
         return min(wanted, share_bytes) if share_bytes else wanted
 
 

@@ -27,7 +27,7 @@ from runsurge_dask.planning.local_stages import Decision, stages_of
 from runsurge_dask.planning.peaks import chunk_count, chunk_peak_bytes
 from runsurge_dask.planning.placement import place_tasks
 from runsurge_dask.runner.facts import SplitKind
-from runsurge_dask.runner.limits import SCRIPT_SHARE
+from runsurge_dask.runner.limits import LEAST_SHARE_BYTES, script_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -218,13 +218,14 @@ def make_local_plan(
     residence = residences(program)
     own = local_kinds(program, kinds)
     baseline_bytes = estimates.baseline_bytes if options.baseline_bytes is None else options.baseline_bytes
+    others_bytes = baseline_bytes - estimates.baseline_bytes + options.workers * LEAST_SHARE_BYTES
     room = node.memory_bytes - baseline_bytes - SCRIPT_BYTES
     decisions: Mapping[str, Decision] = {}
     if program.blocks and room > 0:
         asked = dict.fromkeys((block.key for block in program.blocks), 1) | dict(wanted) if wanted is not None else {}
         decisions = _Walk(
             program=program, kinds=own, estimates=estimates, options=options, room_bytes=room, wanted=asked, residence=residence,
-            spare_bytes=max(0, int(SCRIPT_SHARE * node.memory_bytes) - estimates.baseline_bytes),
+            spare_bytes=max(0, script_bytes(node.memory_bytes, others_bytes) - estimates.baseline_bytes),
         ).all()  # fmt: skip
         refused = [each.refusal for each in decisions.values() if each.refusal is not None]
     else:

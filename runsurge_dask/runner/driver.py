@@ -50,7 +50,7 @@ def drive(channel: socket.socket) -> int:
     _count_interrupts()
     listen()
     runtime = Runtime(channel, program["sites"], header["options"])
-    set_limit(0 if header["options"]["chunks"] else header["options"]["memory_bytes"])
+    set_limit(0 if header["options"]["chunks"] else header["options"]["script_bytes"])
     _prepare(header, program, runtime)
     main = _main_module(header["path"], program["doc"])
     vars(main)["__runsurge__"] = runtime

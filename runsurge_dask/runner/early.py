@@ -8,12 +8,20 @@ has loaded Dask, cannot do so: it starts its runner anew (`host.ChildProcessHost
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import sys
 import types
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+WARM_MODULES = ("numpy", "pandas", "pyarrow")
+"""Imported once in the runner where the script imports them; the rest is imported when the script does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +30,11 @@ class EarlyRunner:
 
     pid: int
     control: socket.socket
+
+    def warm(self, modules: Sequence[str]) -> None:
+        """Have it import these before it forks; what is not there is left out."""
+        if modules:
+            self.control.sendall(json.dumps({"op": "warm", "modules": list(modules)}).encode() + b"\n")
 
     def wait(self) -> None:
         """Wait for its end, once its socket is closed."""
@@ -36,6 +49,25 @@ def fork_runner() -> EarlyRunner:
         _become_runner(ours, theirs)
     theirs.close()
     return EarlyRunner(pid=pid, control=ours)
+
+
+def imports_at_first_sight(path: str) -> list[str]:
+    """Which of `WARM_MODULES` a script plainly imports, so that the runner need not wait for the analysis to say so."""
+    folder = os.path.dirname(path)
+    try:
+        with open(path, "rb") as file:
+            lines = [line.split(None, 3) for line in file if line.lstrip().startswith((b"import", b"from"))]
+    except OSError:  # who reads it next says what is wrong
+        return []
+    plain = {(b"import",), (b"import", b"as"), (b"from", b"import")}
+    found = [words[1] for words in lines if len(words) > 1 and (words[0], *words[2:3]) in plain]
+    named = {word.partition(b".")[0].decode(errors="replace") for word in found}
+    return [name for name in WARM_MODULES if name in named and not any(map(os.path.exists, _places_of(name, folder)))]
+
+
+def _places_of(name: str, folder: str) -> tuple[str, str]:
+    """Where a script's own module of this name would be."""
+    return os.path.join(folder, f"{name}.py"), os.path.join(folder, name)
 
 
 def _become_runner(ours: socket.socket, control: socket.socket) -> None:

@@ -99,7 +99,8 @@ class Head:
             if clock() >= deadline:
                 self.taken = count
                 is_worth_it = self._judge(clock() - self.begun)
-                if is_worth_it and not self.runtime.preparing.is_there():
+                is_filling = self._may_grow_too_large() and not spare_bytes()
+                if is_worth_it and not self.runtime.preparing.is_there() and not is_filling:
                     self.cut, deadline = None, clock() + PREPARING_SECONDS
                     continue
                 if not is_worth_it:

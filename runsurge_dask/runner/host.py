@@ -89,8 +89,7 @@ class ChildProcessHost:
     @classmethod
     def of_early(cls, runner: EarlyRunner, warm: Sequence[str]) -> ChildProcessHost:
         """A host of a runner that was forked before anything was known of the script."""
-        if warm:
-            runner.control.sendall(json.dumps({"op": "warm", "modules": list(warm)}).encode() + b"\n")
+        runner.warm(warm)
         return cls(runner.control, runner.pid, runner.wait)
 
     def __init__(self, control: socket.socket, pid: int, wait: Callable[[], object]) -> None:

@@ -60,7 +60,7 @@ class Register:
 
     def reference(self, value: Any) -> Reference:
         """How the other process finds this value, or makes it the first time."""
-        place = _places().get(id(value))
+        place = _place_of(value)
         if place is not None:
             return MARK, place, b""
         number = self._number_of(value)
@@ -140,6 +140,17 @@ class Sent:
 def as_identity(value: Any) -> Reference:
     """For a fingerprint: another such value in its place is another."""
     return MARK, id(value), b""
+
+
+def _place_of(value: Any) -> tuple[str, str] | None:
+    """Where a library keeps this very value; None if none does."""
+    for module, attribute in _USUAL_PLACES:  # looking through all libraries takes 20 ms
+        if value is getattr(sys.modules.get(module), attribute, None):
+            return module, attribute
+    return _places().get(id(value))
+
+
+_USUAL_PLACES = (("numpy", "nan"), ("math", "nan"))
 
 
 def _places() -> dict[int, tuple[str, str]]:

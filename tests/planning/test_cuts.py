@@ -97,6 +97,18 @@ def test_where_rows_grow_the_next_chunks_are_expected_to_hold_more() -> None:
     assert cutter.reservation_bytes(1000, 0) > (100 + 5 * 5) << 10
 
 
+def test_what_chunks_hold_whatever_their_size_is_told_from_what_grows() -> None:
+    """Two sizes that lie on a line say what a larger chunk holds; a steeper one among the large takes that back."""
+    cutter = Cutter({**ROWS, "end": 10**7, "bytes_per_unit": 100.0}, options())
+    cutter.note(1000, 12 << 20)
+    through_origin = cutter.reservation_bytes(8000, 0)
+    cutter.note(2000, 14 << 20)
+    on_the_line = (10 + 8 * 2) << 20
+    assert on_the_line < cutter.reservation_bytes(8000, 0) - LEAST_RESERVATION_BYTES < 1.6 * on_the_line < through_origin
+    cutter.note(2000, 24 << 20)
+    assert cutter.reservation_bytes(8000, 0) > (8 * 12) << 20
+
+
 def test_what_takes_no_time_is_not_cut() -> None:
     assert "plain" in propose_cuts({**ROWS, "end": 10, "seconds_per_unit": None}, options(), 0)
     assert propose_cuts({**ROWS, "end": 10}, options(chunks=2), 0) == {"cuts": [0, 5, 10]}

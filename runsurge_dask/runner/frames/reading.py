@@ -123,12 +123,12 @@ class TextTable:
         return self.index_kind == "rows" and self.encoding != "latin-1" and b'"' not in _sample_of(self.path, self.head, self.stamp)
 
     def to_take(self, columns: Collection[Any]) -> list[Any] | None:
-        """The columns that have to be read to be sure of these: those on whose values a demand is made, too; None for all."""
+        """The columns to read to be sure of these: those on whose values a demand is made, too; None for all."""
         given = self.arguments.get("dtype")
         if PLACED & set(self.arguments) or not (given is None or isinstance(given, dict)):
             return None
         dates = self.arguments.get("parse_dates")
-        wanted = {*columns, *(given or ()), *(dates if isinstance(dates, list) else ()), *self.labels[-1:]}
+        wanted = {*columns, *(given or ()), *(dates if isinstance(dates, list) else ())}
         return None if wanted >= set(self.labels) else [name for name in self.labels if name in wanted]
 
     def take(self, chunk: Mapping[str, Any], columns: Sequence[Any] | None) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -138,15 +138,19 @@ class TextTable:
             Escape: reading the whole might raise, or see other rows.
         """
         span = chunk["start"], chunk["end"]
+        read = None if columns is None else [name for name in self.labels if name in columns or name == self.labels[-1]]
         content = CheckedBytes(self.path, span, head=self.head, stamp=self.stamp, separator=self.separator, encoding=self.encoding)
         try:
-            frame = self._parse(content, columns)
+            frame = self._parse(content, read)
         finally:
             content.close()
-        if not isinstance(frame.index, pd.RangeIndex) or list(frame.columns) != (self.labels if columns is None else columns):
+        if not isinstance(frame.index, pd.RangeIndex) or list(frame.columns) != (read or self.labels):
             raise Escape("a row has more fields than the header")
-        if columns is not None and not self._has_full_rows(content.separators, frame):
-            count_rows(read_range(self.path, *span, self.stamp), self.separator, self.columns, self.encoding)
+        if columns is not None:
+            if not self._has_full_rows(content.separators, frame):
+                count_rows(read_range(self.path, *span, self.stamp), self.separator, self.columns, self.encoding)
+            if self.labels[-1] not in columns:  # it was read for what it says of the rows
+                del frame[self.labels[-1]]
         return frame, report_types(self, frame)
 
     def _has_full_rows(self, separators: int, frame: pd.DataFrame) -> bool:

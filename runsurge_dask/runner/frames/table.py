@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-LARGEST_BYTES = 8 << 20
+LARGEST_BYTES = 24 << 20
 """Of text in a chunk: what it needs is touched once and used again by the next, and the first touch of a page is what costs."""
 IN_CHUNK = 10
 """Bytes that a chunk holds for each byte of text: the text twice, the frame, and what is made of it (measured 6 to 9)."""
