@@ -213,7 +213,7 @@ class _Rewriter(ast.NodeTransformer):
             other, other_fission = facts_of_loop(number, mapped[1], self.scope)
             if other.code:
                 facts, fission, node, binding = replace(other, label=facts.label), other_fission, mapped[1], [mapped[0]]
-        is_bare = not facts.given and facts.divided is None and not may_be_kept(node.iter, self.followed)
+        is_bare = not facts.given and facts.divided is None and (self.is_range(node.iter) or not may_be_kept(node.iter, self.followed))
         facts = replace(facts, is_bare=is_bare)
         self.facts.append(facts)
         return [*binding, *self.written_loop(number, node, facts, fission)]
@@ -230,9 +230,14 @@ class _Rewriter(ast.NodeTransformer):
             return closed_at_last(opened_loop(node, facts))
         node.body = [statement for group in groups for statement in group]
         if facts.kind in _UNCUT:
-            node.iter = runtime_call("plain", [node.iter], node.iter)
+            if not self.is_range(node.iter):
+                node.iter = runtime_call("plain", [node.iter], node.iter)
             return [node]
         return opened_loop(node, facts)
+
+    def is_range(self, rows: ast.expr) -> bool:
+        """Whether a loop goes through mere numbers, as most inner loops do: each call of ours would show in their time."""
+        return isinstance(rows, ast.Call) and _called_name(rows) == "range" and "range" not in self.shadowed
 
     def rows(self, node: ast.expr) -> ast.expr:
         """What a site goes through: a list that is followed need not be all there, nor a slice of it, nor what counts its rows."""

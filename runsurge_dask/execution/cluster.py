@@ -103,25 +103,27 @@ class EmbeddedCluster:
         )
         self.client = Client(self._cluster, set_as_default=False)
         self.slots = [RunnerSlot(host) for _ in range(workers)]
+        self._addresses: dict[RunnerSlot, str] = {}
         for worker, slot in zip(self._cluster.workers.values(), self.slots, strict=True):
             worker.runner_slot = slot
+            self._addresses[slot] = worker.address
         self.wake_read, self._wake_write = os.pipe()
 
-    def submit(self, graph: dict[Any, Any], keys: list[Any]) -> list[Any]:
-        """Futures of the keys, in their order."""
-        futures: list[Any] = self.client.get(graph, keys, sync=False, priority=_in_order)
+    def submit(self, graph: dict[Any, Any], keys: list[Any], slot: RunnerSlot | None = None) -> list[Any]:
+        """Futures of the keys, in their order; all of them run in one slot, if so asked."""
+        where = None if slot is None else self._addresses[slot]
+        futures: list[Any] = self.client.get(graph, keys, sync=False, priority=_in_order, workers=where)
+        for future in futures:
+            future.add_done_callback(self._wake)
         return futures
 
-    def wait(self, future: Any, channel: socket.socket) -> bool:
-        """Wait for a future; False where the driver spoke (or died) first."""
-        future.add_done_callback(self._wake)
+    def hears_driver(self, channel: socket.socket) -> bool:
+        """Wait until a future is done, or the driver speaks (or dies): whether it did."""
         watched: list[Any] = [self.wake_read, channel]
-        while not future.done():
-            ready, _, _ = select.select(watched, [], [])
-            if channel in ready:
-                return False
+        ready, _, _ = select.select(watched, [], [])
+        if self.wake_read in ready:
             os.read(self.wake_read, 4096)
-        return True
+        return channel in ready
 
     def _wake(self, _: object) -> None:
         with contextlib.suppress(OSError):  # the pipe is closed at the end
@@ -151,4 +153,5 @@ class EmbeddedCluster:
         self._cluster.close()
         self._scratch.cleanup()
         os.close(self.wake_read)
-        os.close(self._wake_write)
+        wake_write, self._wake_write = self._wake_write, -1
+        os.close(wake_write)

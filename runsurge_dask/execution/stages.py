@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from runsurge_dask.execution.cluster import EmbeddedCluster
     from runsurge_dask.execution.memory import MemoryWatch
     from runsurge_dask.lowering.graph import LoweredStage
+    from runsurge_dask.runner.slots import RunnerSlot
+
+
+AT_ONCE_PER_SLOT = 2
+"""Chunks that a slot is given at a time: more would be bound to one slot while another may have nothing to do."""
 
 
 @dataclass(slots=True, eq=False)
@@ -38,7 +43,7 @@ class Chunk:
     end: int
     spec: wire.Header
     blob: bytes | None = b""
-    """Its rows; None where the driver has to be asked for them."""
+    """Its rows; None where the driver has to be asked for them, or a slot has them."""
     future: Any = None
     estimated_seconds: float = 0.0
 
@@ -198,6 +203,8 @@ class StageRun:
         self._waiting: deque[Chunk] = deque()
         self._asked: deque[Chunk] = deque()
         """Chunks whose rows the driver has been asked for, in the order of the questions."""
+        self._given: dict[RunnerSlot, list[Any]] = {slot: [] for slot in cluster.slots}
+        """The futures of chunks that a slot has, or is to have next."""
 
     def deliver(self) -> Tally:
         """Give the driver the answers in order, one for each time it asks for more."""
@@ -226,18 +233,29 @@ class StageRun:
             chunk = self.supply.next_chunk(self.watch.share_bytes())
             self.tally.chunks += 1
             self._waiting.append(chunk)
-            self._start(chunk)
+            self._ask(chunk)
+        self._feed()
         return bool(self._waiting)
 
-    def _start(self, chunk: Chunk) -> None:
+    def _feed(self) -> None:
+        """Give chunks to slots, in the order of the data: one to run, and one that is there when that is done."""
+        for futures in self._given.values():
+            futures[:] = [future for future in futures if not future.done()]
+        for chunk in [each for each in self._waiting if each.future is None and each.blob is not None]:
+            slot, futures = min(self._given.items(), key=lambda given: len(given[1]))
+            if len(futures) >= AT_ONCE_PER_SLOT:
+                return
+            chunk.estimated_seconds = self._expected_seconds(chunk)
+            graph, key = self.lowered.chunk_graph(chunk.spec, chunk.blob or b"")
+            [chunk.future] = self.cluster.submit(graph, [key], slot)
+            chunk.blob = None
+            futures.append(chunk.future)
+
+    def _ask(self, chunk: Chunk) -> None:
+        """Ask for its rows, if it does not have them."""
         if chunk.blob is None:
             self._asked.append(chunk)
             wire.send(self.channel, {"event": "rows", "start": chunk.start, "end": chunk.end})
-            return
-        chunk.estimated_seconds = self._expected_seconds(chunk)
-        graph, key = self.lowered.chunk_graph(chunk.spec, chunk.blob)
-        [chunk.future] = self.cluster.submit(graph, [key])
-        chunk.blob = None
 
     def _deliver_first(self) -> bool:
         """Wait for the first chunk and hand its answer over; whether to go on."""
@@ -276,7 +294,7 @@ class StageRun:
         for part in reversed(parts):
             self._waiting.appendleft(part)
         for part in parts:
-            self._start(part)
+            self._ask(part)
         return True
 
     def _next_answer(self, chunk: Chunk) -> tuple[wire.Header, list[bytes]]:
@@ -285,8 +303,9 @@ class StageRun:
         Raises:
             EOFError: the driver is gone.
         """
-        while chunk.future is None or not self.cluster.wait(chunk.future, self.channel):
-            reply = self._hear(wire.receive(self.channel))
+        while chunk.future is None or not chunk.future.done():
+            self._feed()
+            reply = self._hear(wire.receive(self.channel)) if self.cluster.hears_driver(self.channel) else None
             if reply is not None:
                 if reply["op"] != "stop":  # it says good-bye
                     self.tally.last_words = reply
@@ -307,7 +326,7 @@ class StageRun:
         else:
             chunk.spec |= header["spec"]
             chunk.blob = blobs[0]
-            self._start(chunk)
+            self._feed()
         return None
 
     def _reply(self) -> wire.Header:
