@@ -26,7 +26,7 @@ SLACK = 0.06
 """The part of the limit that is never planned with."""
 LEAST_SLACK_BYTES = 32 << 20
 FASTEST_GROWTH = 4 << 30
-"""Bytes a second that two processes may come to hold: they are looked at before they can have filled what is left."""
+"""Bytes a second that two processes may come to hold: they are looked at before they can be within the slack, where they are ended."""
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.004, 0.1
 EXACT_SECONDS = 0.5
 """How long a sum of changes of resident bytes is trusted before it is measured anew."""
@@ -118,7 +118,7 @@ class MemoryWatch:
             elif left < self.slack_bytes * 2:
                 self._hold_to_reservations(slots)
             longest = LONGEST_SECONDS if not self.task_bytes else LONGEST_SECONDS / 10
-            pause = min(max(left / FASTEST_GROWTH, SHORTEST_SECONDS), longest)
+            pause = min(max((left - self.slack_bytes) / FASTEST_GROWTH, SHORTEST_SECONDS), longest)
 
     def _over_task_bytes(self, slots: list[RunnerSlot]) -> list[RunnerSlot]:
         """Chunks that hold more than the user allows one to hold."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import array
 import contextlib
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -31,6 +32,8 @@ class Child:
         self.child_id = child_id
         self.channel = channel
         self.pid: int | None = None
+        self.handle: int | None = None
+        """A descriptor that stands for this process and no later one of its number, where the system has such."""
         self.exited = threading.Event()
         self.exit_code: int | None = None
 
@@ -125,7 +128,15 @@ class ChildProcessHost:
         child.channel.close()
 
     def signal_child(self, child: Child, number: int) -> None:
-        """Pass a signal on through the runner, which alone knows whether the pid is still the child's."""
+        """Send a signal; where there is no handle through the runner, which alone knows then whether the pid is still the child's.
+
+        A chunk that outgrows its memory is to end at once, and not when the runner is done with forking another.
+        """
+        with self._changed:
+            if child.handle is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(child.handle, number)
+                return
         with self._sending, contextlib.suppress(OSError):
             message = json.dumps({"op": "signal", "id": child.child_id, "number": int(number)}).encode()
             self.control.sendall(message + b"\n")
@@ -147,15 +158,39 @@ class ChildProcessHost:
                 self._note(event)
         with self._changed:
             for child in self._children.values():
+                _close_handle(child)
                 child.exited.set()
             self._changed.notify_all()
 
     def _note(self, event: wire.Header) -> None:
         with self._changed:
             if event["event"] == "forked":
-                self._children[event["id"]].pid = event["pid"]
+                child = self._children[event["id"]]
+                child.pid, child.handle = event["pid"], _handle_of(event["pid"], self.pid)
             elif event["event"] == "exit":
                 child = self._children.pop(event["id"])
                 child.exit_code = event["status"]
+                _close_handle(child)
                 child.exited.set()
             self._changed.notify_all()
+
+
+def _handle_of(pid: int, parent: int) -> int | None:
+    """A descriptor of a process that was just forked by `parent`; None where it is gone, or the system has none."""
+    if not hasattr(os, "pidfd_open"):
+        return None
+    try:
+        handle = os.pidfd_open(pid)
+    except OSError:
+        return None
+    with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{pid}/stat", "rb") as file:
+        if int(file.read().rpartition(b")")[2].split()[1]) == parent:
+            return handle
+    os.close(handle)
+    return None
+
+
+def _close_handle(child: Child) -> None:
+    if child.handle is not None:
+        os.close(child.handle)
+        child.handle = None
