@@ -28,6 +28,10 @@ LEAST_SLACK_BYTES = 32 << 20
 FASTEST_GROWTH = 4 << 30
 """Bytes a second that two processes may come to hold: they are looked at before they can be within the slack, where they are ended."""
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.004, 0.1
+WAKING_SECONDS = 0.03
+"""How late the watch may come to look where all cores are busy with chunks of its own priority (measured: 24 ms)."""
+NICENESS = 5
+"""Where chunks could fill the slack in that time they stand back by so much: the watch was in time in 40 forced over-runs."""
 EXACT_SECONDS = 0.5
 """How long a sum of changes of resident bytes is trusted before it is measured anew."""
 
@@ -77,6 +81,11 @@ class MemoryWatch:
     def slack_bytes(self) -> int:
         """What is left free for what grows between two looks."""
         return max(LEAST_SLACK_BYTES, int(self.limit_bytes * SLACK))
+
+    @property
+    def niceness(self) -> int:
+        """By how much chunks stand back for the watch."""
+        return NICENESS if self.limit_bytes and self.slack_bytes < FASTEST_GROWTH * WAKING_SECONDS else 0
 
     def share_bytes(self) -> int:
         """What a chunk may hold now beyond what its process holds at first; 0: as much as it wants."""

@@ -306,7 +306,7 @@ class Session:
                 raise DiskError(os.path.dirname(self._scratch), f"Dask cannot start ({error})", remedy=f"{MORE_ROOM}.") from None
         self._watched.slots = self.cluster.slots
         for slot in self.cluster.slots:
-            slot.scratch = self._scratch
+            slot.scratch, slot.niceness = self._scratch, self._watched.niceness
         from runsurge_dask.lowering.graph import LoweredStage  # loads dask: only a run that cuts something pays for it
 
         stage = len(self.stages) + 1

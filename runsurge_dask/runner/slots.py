@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import threading
 from typing import TYPE_CHECKING
@@ -33,6 +35,8 @@ class RunnerSlot:
         self._outgrown_bytes = 0
         self.no_room = ""
         """Why a chunk could not leave what it found in a file."""
+        self.niceness = 0
+        """By so much its children stand back for who watches what they hold."""
         self.scratch = ""
         """The folder of the run, in which its children note what they write."""
 
@@ -87,6 +91,9 @@ class RunnerSlot:
         self._stage, self._outgrown_bytes = stage, 0
         self._base_bytes = resident_bytes(child.pid or 0)
         self.pid = child.pid or 0
+        if self.niceness and self.pid:
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, self.pid, self.niceness)
         return child
 
     def _epitaph(self, child: Child) -> Header:
