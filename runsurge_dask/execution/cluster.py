@@ -27,6 +27,8 @@ def _in_order(key: tuple[str, int]) -> int:
     return -key[1]
 
 
+FORGETFUL_SETTINGS = {"distributed.admin.low-level-log-length": 10, "distributed.admin.log-length": 10}
+"""Logs for Dask's developers keep the latest thousand messages, and with them the rows of chunks."""
 QUIET_SETTINGS = {
     "distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "1s", "distributed.admin.system-monitor.interval": "10s"
 }
@@ -94,7 +96,7 @@ class EmbeddedCluster:
             "temporary_directory": self._scratch.name, "distributed.worker.memory.target": False, "distributed.worker.memory.spill": False,
             "distributed.worker.memory.pause": False, "distributed.worker.memory.terminate": False,
             "distributed.scheduler.work-stealing": True, "distributed.admin.system-monitor.gil.enabled": False,
-            "distributed.admin.large-graph-warning-threshold": "1TB", **QUIET_SETTINGS
+            "distributed.admin.large-graph-warning-threshold": "1TB", **QUIET_SETTINGS, **FORGETFUL_SETTINGS
         }
         self._config = dask.config.set(settings)
         self._cluster = LocalCluster(
