@@ -29,20 +29,30 @@ def walk(root: ast.AST) -> list[ast.AST]:
     """A node and all below it, level by level; without contexts (`Load`) and operators (`Add`)."""
     nodes = [root]
     for node in nodes:  # which grows meanwhile
-        nodes += children(node)
+        _add_children(node, nodes)
     return nodes
 
 
 def children(node: ast.AST) -> list[ast.AST]:
     """The nodes right below one, in order; without contexts and operators."""
     found: list[ast.AST] = []
-    for name in _INNER[type(node)]:
-        value: Any = getattr(node, name, None)
+    _add_children(node, found)
+    return found
+
+
+def _add_children(node: ast.AST, found: list[ast.AST]) -> None:
+    names = _INNER[type(node)]
+    if not names:
+        return
+    held = node.__dict__
+    for name in names:
+        value: Any = held.get(name)
         if type(value) is list:
-            found += [each for each in value if type(each) in _INNER]
+            for each in value:  # no comprehension: most lists are short, and this runs a hundred thousand times
+                if type(each) in _INNER:
+                    found.append(each)  # noqa: PERF401
         elif type(value) in _INNER:
             found.append(value)
-    return found
 
 
 def copied(node: Node, kept: Collection[ast.AST] = ()) -> Node:
