@@ -6,7 +6,6 @@ gives the answer with pandas' own types and names.
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,15 +13,14 @@ import pandas as pd
 
 from runsurge_dask.runner import shadows
 from runsurge_dask.runner.escape import Escape
+from runsurge_dask.runner.frames.lines import lines_of
 from runsurge_dask.runner.frames.tables import SPREADS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
 CANCELLATION = 1e-5
 """A sum of floats this much smaller than the sum of their sizes keeps too few digits to be told from one in another order."""
-ROWS_WRITTEN = 8192
-"""So many rows are made text at a time."""
 LEAST_SPREAD = 1e-5
 """A spread this much smaller than the values depends on how their mean was rounded."""
 JOINED_BY = {
@@ -66,18 +64,10 @@ def _give_text(frame: Any, index_kind: str, arguments: dict[str, Any], folder: s
     """The lines of a chunk, in a file of the run's."""
     if index_kind == "rows" and arguments.get("index", True):
         frame = frame.set_axis(frame.index + chunk["offset"], axis=0)
-    path = shadows.leave(folder, _lines_of(frame, arguments))
+    path = shadows.leave(folder, lines_of(frame, arguments))
     if not path:
         raise Escape("its lines have no place")
     return path
-
-
-def _lines_of(frame: Any, arguments: dict[str, Any]) -> Iterator[bytes]:
-    """The text of some rows after the other: all of it at once takes four bytes a character, twice."""
-    for start in range(0, len(frame), ROWS_WRITTEN):
-        text = io.StringIO(newline="")
-        frame.iloc[start : start + ROWS_WRITTEN].to_csv(text, **{**arguments, "header": False})
-        yield text.getvalue().encode(arguments.get("encoding") or "utf-8")
 
 
 def _give_reduction(value: Any, name: str, kwargs: dict[str, Any], is_exact: bool, *, chunk: Mapping[str, Any]) -> Any:  # noqa: FBT001
