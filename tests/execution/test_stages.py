@@ -16,6 +16,8 @@ from runsurge_dask.runner import wire
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+MOST_OF_IDEAL = 1.3
+"""So much longer than with no slot ever idle it may take: a window of three chunks a slot holds the fastest ones back."""
 OK = {"status": "ok", "records": 1, "peak_resident_bytes": 1, "net_peak_bytes": 1, "seconds": 0.0}
 
 
@@ -49,7 +51,6 @@ class ScriptedCluster:
         self.now = 0.0
         self.given: list[tuple[str, int]] = []
         self.longest = 0
-        self.idle_seconds = 0.0
 
     def submit(self, graph: dict[Any, Any], keys: list[Any], slot: str | None = None) -> list[Any]:
         """A future for each key; those of a slot wait in it."""
@@ -58,7 +59,6 @@ class ScriptedCluster:
             return futures
         del graph
         if not self._queues[slot]:
-            self.idle_seconds += self.now - self._free_at[slot]
             self._free_at[slot] = self.now
         self._queues[slot] += futures
         self.given.append((slot, keys[0][1]))
@@ -81,7 +81,7 @@ class ScriptedCluster:
         return []
 
 
-@pytest.mark.parametrize("seconds", [(1.0, 1.0), (1.0, 3.0), (5.0, 1.0, 2.0)])
+@pytest.mark.parametrize("seconds", [(1.0, 1.0), (1.0, 3.0), (2.0, 1.0, 1.5)])
 def test_chunks_are_given_in_order_and_slots_do_not_wait(seconds: Sequence[float]) -> None:
     count = 40
     cluster: Any = ScriptedCluster(seconds)
@@ -100,7 +100,7 @@ def test_chunks_are_given_in_order_and_slots_do_not_wait(seconds: Sequence[float
     assert [start for _, start in cluster.given] == list(range(count))
     assert cluster.longest == AT_ONCE_PER_SLOT
     assert len({slot for slot, _ in cluster.given}) == len(seconds)
-    assert cluster.idle_seconds == 0 or max(seconds) > 2 * min(seconds)  # a window of three chunks a slot holds the fastest back, no more
+    assert cluster.now <= MOST_OF_IDEAL * count / sum(1 / each for each in seconds)
 
 
 def _accept_all(channel: socket.socket, accept: Callable[[int], None]) -> None:
