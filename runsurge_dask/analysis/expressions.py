@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 from runsurge_dask.analysis.bodies import ChunkBody, compiled
 from runsurge_dask.analysis.changes import changed_places, changing_functions
-from runsurge_dask.analysis.names import COMPREHENSIONS, bound_names, called_name, read_names
+from runsurge_dask.analysis.looking import looks_at_records
+from runsurge_dask.analysis.names import COMPREHENSIONS, bound_names, called_name, position_of, read_names
 from runsurge_dask.analysis.refusals import refuse_frames
 from runsurge_dask.analysis.scopes import Scope, mentioned
 from runsurge_dask.analysis.sites import label_of
 from runsurge_dask.analysis.structure import copied, is_structural, walk
 from runsurge_dask.analysis.verdicts import Carried, Verdict
-from runsurge_dask.knowledge.calls import CONSUMERS, REDUCING_BUILTINS
+from runsurge_dask.knowledge.calls import CARRYING_CALLS, CONSUMERS, MUTATORS, REDUCING_BUILTINS, WRITING_CALLS
 from runsurge_dask.runner.facts import SiteFacts, SplitKind
 
 if TYPE_CHECKING:
@@ -45,11 +46,6 @@ def consumed_form(node: ast.Call, shadowed: AbstractSet[str]) -> str:
 
 CHOOSING = frozenset({"max", "min", "nlargest", "nsmallest"})
 """Calls that choose among all elements by a key of the script's own: what a chunk chooses are candidates."""
-
-
-def position_of(name: str) -> int:
-    """Which argument of a consuming call is the iterable."""
-    return 1 if name in {"nlargest", "nsmallest", "reduce"} else 0
 
 
 def _is_lazy_call(node: ast.expr, shadowed: AbstractSet[str] = frozenset()) -> bool:
@@ -160,12 +156,25 @@ def facts_of_expression(number: int, node: ast.expr, form: str, scope: Scope) ->
     facts = SiteFacts(site=number, file=scope.file, line=node.lineno, form=form, kind=kind, reason=verdict.reason, label=label_of(node))
     if kind is SplitKind.WHOLE:
         return facts
+    if form == "candidates" and any(_leaves_traces(keyword.value, scope) for keyword in node.keywords):  # type: ignore[attr-defined]
+        return replace(facts, kind=SplitKind.WHOLE, reason="its key may change something, and is asked for once more among candidates")
     return replace(
         facts,
         code=expression_code(node, form, scope),
         free=tuple(sorted(verdict.free)),
         compares_identity=scope.mentions.compares_identity,
+        looking=looks_at_records(node, scope.mentions),
     )
+
+
+def _leaves_traces(function: ast.expr, scope: Scope) -> bool:
+    """Whether calling a function twice in place of once may show."""
+    spelled = mentioned(function)
+    reachable = [f for name in scope.mentions.reachable(spelled) for f in scope.mentions.bodies.get(name, ())]
+    if not (spelled | scope.mentions.attributes(spelled)).isdisjoint(WRITING_CALLS | MUTATORS | CARRYING_CALLS):
+        return True
+    places = (n for code in (function, *reachable) for n in walk(code) if isinstance(n, ast.Subscript | ast.Attribute))
+    return any(not isinstance(place.ctx, ast.Load) for place in places)
 
 
 _POOL_METHODS = frozenset({"map", "starmap", "imap", "imap_unordered"})

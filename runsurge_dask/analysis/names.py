@@ -104,6 +104,11 @@ def called_name(node: ast.Call) -> str:
     return node.func.attr if isinstance(node.func, ast.Attribute) else ""
 
 
+def position_of(name: str) -> int:
+    """Which argument of a consuming call is the iterable."""
+    return 1 if name in {"nlargest", "nsmallest", "reduce"} else 0
+
+
 def parameter_names(arguments: ast.arguments) -> set[str]:
     """Names of a function's parameters."""
     every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]

@@ -22,7 +22,6 @@ from runsurge_dask.analysis.expressions import (
     facts_of_pool,
     imported_pools,
     is_pool_call,
-    position_of,
     put_slot,
     slot_of,
 )
@@ -40,7 +39,7 @@ from runsurge_dask.analysis.kept import (
     needing,
 )
 from runsurge_dask.analysis.lists import follow_calls, followed_in
-from runsurge_dask.analysis.names import bound_names, own_nodes
+from runsurge_dask.analysis.names import bound_names, own_nodes, position_of
 from runsurge_dask.analysis.names import called_name as _called_name
 from runsurge_dask.analysis.scopes import Mentions, Scope
 from runsurge_dask.analysis.sites import facts_of_loop, label_of

@@ -14,6 +14,7 @@ from runsurge_dask.analysis.changes import changed_places
 from runsurge_dask.analysis.divided import divided_code
 from runsurge_dask.analysis.fission import Fission, divide
 from runsurge_dask.analysis.growth import explain
+from runsurge_dask.analysis.looking import looks_at_records
 from runsurge_dask.analysis.names import bound_names, carried_reads, declared_names, own_nodes, parameter_names, read_names
 from runsurge_dask.analysis.places import Growth
 from runsurge_dask.analysis.refusals import refuse_frames, refuse_onlookers, refuse_payload_reads, refuse_shared_names, refuse_targets
@@ -167,6 +168,7 @@ def facts_of_loop(number: int, loop: ast.For, scope: Scope) -> tuple[SiteFacts, 
         accumulators=tuple(verdict.accumulators),
         is_indexed=any(a.merge is Merge.COUNT for a in verdict.accumulators),
         compares_identity=compares,
+        looking=looks_at_records(loop, scope.mentions, verdict.accumulators),
         divided=divided,
     ), fission
 

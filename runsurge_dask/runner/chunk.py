@@ -24,11 +24,11 @@ from runsurge_dask.runner.accumulators import build_start, finished_value
 from runsurge_dask.runner.codec import EnvironmentPickler, EnvironmentUnpickler, cached_values, dump_results, load_items
 from runsurge_dask.runner.confinement import capture_warnings, decimal_state, enter_surroundings, prepare_process, random_state
 from runsurge_dask.runner.escape import CARRIES, Escape
-from runsurge_dask.runner.facts import Merge
+from runsurge_dask.runner.facts import Looking, Merge
 from runsurge_dask.runner.given import GivenRows
 from runsurge_dask.runner.leaving import leave_rows, rows_left
-from runsurge_dask.runner.plain import ATOMIC
-from runsurge_dask.runner.records import read_chunk
+from runsurge_dask.runner.plain import ATOMIC, are_flat
+from runsurge_dask.runner.records import Counting, read_chunk
 from runsurge_dask.runner.reductions import extreme
 from runsurge_dask.runner.resident import give_back, keep_freed, peak_resident_bytes, reset_peak, resident_bytes
 from runsurge_dask.runner.sampling import check_on_sample
@@ -143,6 +143,13 @@ class Stage:
         constants = {id(value) for block in self.blocks for value in unequal_constants(block.function.__code__)}
         self.mutables = None if found is None else (found | constants) - set(self.stand_ins)
         self.may_leave_rows = bool(self.scratch) and not self.with_identities and not self.is_divided
+
+    def looks_at(self, spec: Mapping[str, Any]) -> bool:
+        """Whether its code only looks at the rows of a chunk."""
+        if len(self.blocks) > 1 or self.shares or self.with_identities:
+            return False
+        looking = self.blocks[0].facts.looking
+        return looking is (Looking.COUNTED if spec.get("wraps") else Looking.RECORDS)
 
     def require_unchanged(self) -> None:
         """See that nothing around the chunk functions has changed.
@@ -268,16 +275,17 @@ def _run(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire
     if stage.is_growing:
         stage.load()
     unequal = answering(stage.unequal)
-    items = load_items(items_blob, unequal) if items_blob else None
+    items, is_flat = (load_items(items_blob, unequal), are_flat(items_blob)) if items_blob else (None, False)
     if "kept" in spec:
-        items = rows_left(spec["kept"], items)
+        items, is_flat = rows_left(spec["kept"], items)
     if "sample" in spec:
         _check_sample(stage, spec, items)
     known = _known_objects(stage)
-    rows = GivenRows(items, spec["start"], with_identities=stage.with_identities, may_be_unequal=unequal.has_read)
+    watching = {"may_be_unequal": unequal.has_read, "is_looked_at": stage.looks_at(spec), "are_flat": is_flat}
+    rows = GivenRows(items, spec["start"], with_identities=stage.with_identities, **watching)
     randomness = random_state() if stage.seeded else None
     decimals = decimal_state() if stage.sees_decimals else ""
-    counter = _Counting(read_chunk(spec, items))
+    counter = Counting(read_chunk(spec, items), items)
     with warnings.catch_warnings():
         capture_warnings(stage.surroundings["warning_filters"])
         outputs = _call(stage, spec, counter)
@@ -347,23 +355,12 @@ def _check_sample(stage: Stage, spec: Mapping[str, Any], items: Any) -> None:
     stage.load()
 
 
-class _Counting:
-    def __init__(self, records: Any) -> None:
-        self._records = records
-        self.count = 0
-
-    def __iter__(self) -> Any:
-        for count, record in enumerate(self._records, 1):
-            self.count = count
-            yield record
-
-
 def _call(stage: Stage, spec: Mapping[str, Any], records: Any) -> list[Any]:
     """Run the blocks of the stage, each fed by the one before, row by row."""
     *feeders, last = stage.blocks
     for block in feeders:
         records = block.stream(records, spec["index"])
-    pulled = _Counting(records) if last.facts.given else records
+    pulled = Counting(records) if last.facts.given else records
     left = last.run(pulled, spec["index"])
     if any(fact.merge is Merge.YIELD for fact in last.facts.accumulators):
         given: list[Any] = []
@@ -377,7 +374,7 @@ def _no_yields(block: Block) -> dict[str, Any]:
     return {fact.local: [] for fact in block.facts.accumulators if fact.merge is Merge.YIELD}
 
 
-def _drain(generator: Any, given: list[Any], pulled: _Counting | None) -> Any:
+def _drain(generator: Any, given: list[Any], pulled: Counting | None) -> Any:
     while True:
         try:
             row = next(generator)

@@ -142,6 +142,7 @@ class Cutting(Head):
                 raise
             if answer["status"] == "done":
                 self._note_progress(index)
+                self.runtime.done_by_chunks.add(self.facts.site)
                 return
             try:
                 if needs_index and answer["status"] == "ok" and index != answer["index"]:
@@ -221,6 +222,7 @@ class Cutting(Head):
             drop_files(answer["files"]["written"])
             wire.send(channel, {"op": "stop", "reason": reason})
         await_end(channel)
+        self.runtime.done_by_chunks.discard(self.facts.site)
         self._note_progress(index)
         self.escaped = reason
         Escape.last = None  # it would keep what was tried alive

@@ -64,6 +64,15 @@ class Merge(StrEnum):
     """What a generator's loop yields."""
 
 
+class Looking(StrEnum):
+    """Whether code only looks at the rows it is given, so that flat ones are afterwards what they were before."""
+
+    NOT = ""
+    RECORDS = "records"
+    COUNTED = "counted"
+    """Its records are rows with their numbers, as `enumerate` gives them."""
+
+
 TAPED = frozenset({Merge.SUM, Merge.PREPEND, Merge.PRODUCT})
 """A chunk does not compute these: it sends what is added, and the driver adds it in the order of the data, exactly."""
 
@@ -145,6 +154,8 @@ class SiteFacts:
     """What to do instead where a chunk finds that the loop carries something after all."""
     compares_identity: bool = False
     """Its code asks whether two values are the same object."""
+    looking: Looking = Looking.NOT
+    """See `analysis.looking`."""
     is_bare: bool = False
     """A loop over something that cannot be a list whose rows stay in files."""
     kept: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ from runsurge_dask.runner.escape import Escape
 from runsurge_dask.runner.plain import ATOMIC, as_pickled, dump_plain
 from runsurge_dask.runner.sharing import FIXED_VALUES, bases_of, has_identity, reachable_mutables
 from runsurge_dask.runner.sinks import SinkSet
-from runsurge_dask.runner.snapshots import Change, Snapshot, held_among
+from runsurge_dask.runner.snapshots import Change, Snapshot
 from runsurge_dask.runner.unequal import as_identity
 
 if TYPE_CHECKING:
@@ -29,10 +29,14 @@ if TYPE_CHECKING:
 class GivenRows:
     """Rows as they were before the chunk."""
 
-    def __init__(self, items: Any, start: int, *, with_identities: bool, may_be_unequal: bool = False) -> None:
+    def __init__(
+        self, items: Any, start: int, *, with_identities: bool, may_be_unequal: bool = False, is_looked_at: bool = False,
+        are_flat: bool = False
+    ) -> None:
         self._items = items
         self._start = start
-        self._snapshot = Snapshot(() if with_identities else items, may_be_unequal=may_be_unequal)
+        rows = () if with_identities else items
+        self._snapshot = Snapshot(rows, may_be_unequal=may_be_unequal, is_looked_at=is_looked_at, are_flat=are_flat)
         if self._snapshot.levels is None or with_identities:
             self._known = known_rows(items, start, with_identities=with_identities)
             self._contents = [] if items is None or type(items) is range else _contents_of(items)
@@ -42,7 +46,7 @@ class GivenRows:
         """Objects that were in the rows, and that results hold: by id, how the driver finds its own."""
         if hasattr(self, "_known"):
             return self._known
-        held = held_among(results, self._snapshot.ids())
+        held = self._snapshot.held_in(results)
         ways = self._snapshot.ways() if held is None else self._snapshot.ways_to(held) if held else {}
         return {key: ("item", self._start + position, path) for key, (position, path) in ways.items()}
 

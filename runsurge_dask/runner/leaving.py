@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from runsurge_dask.runner import shadows
 from runsurge_dask.runner.kept import SELECTED
-from runsurge_dask.runner.pages import cannot_change, read_page
-from runsurge_dask.runner.plain import ATOMIC, in_pieces
+from runsurge_dask.runner.pages import cannot_change, read_blob
+from runsurge_dask.runner.plain import ATOMIC, are_flat, in_pieces, load_plain
 from runsurge_dask.runner.sharing import reachable_mutables
 from runsurge_dask.runner.snapshots import LOOKED_INTO, parts_of
 
@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     from runsurge_dask.runner.facts import SiteFacts
 
 
-def rows_left(places: list[list[Any] | None], sent: Any) -> list[Any]:
-    """Rows that chunks of another stage have left in files, and between them those that the driver had."""
+def rows_left(places: list[list[Any] | None], sent: Any) -> tuple[list[Any], bool]:
+    """Rows that chunks of another stage have left in files, and between them those that the driver had.
+
+    And whether it is known of all of them that they hold nothing but numbers and texts.
+    """
     lists = iter(sent)
     found: list[Any] = []
+    is_flat = None not in places
     page: list[Any] = []
     last_read: list[Any] = []
     for place in places:
@@ -30,10 +34,12 @@ def rows_left(places: list[list[Any] | None], sent: Any) -> list[Any]:
             continue
         *where, first, last, is_selection = place
         if where != last_read:  # of a page of which the driver has some rows there are several parts
-            page, last_read = read_page(*where), where
+            blob = read_blob(*where)
+            is_flat = is_flat and are_flat(blob)
+            page, last_read = load_plain(blob), where
         rows = [page[position] for position in next(lists)[first:last]] if is_selection else page[first:last]
         found += rows
-    return found
+    return found, is_flat
 
 
 def leave_rows(

@@ -25,9 +25,14 @@ _NO_REFERENCES = 2
 
 def read_page(path: str, offset: int, size: int) -> list[Any]:
     """The rows in one place of a file, made anew."""
-    with io.FileIO(path) as file:
-        rows: list[Any] = load_plain(os.pread(file.fileno(), size, offset))
+    rows: list[Any] = load_plain(read_blob(path, offset, size))
     return rows
+
+
+def read_blob(path: str, offset: int, size: int) -> bytes:
+    """The same, as they were written."""
+    with io.FileIO(path) as file:
+        return os.pread(file.fileno(), size, offset)
 
 
 @dataclass(slots=True, eq=False)

@@ -172,3 +172,20 @@ class _DictRows:
                 for name in fields[len(row) :]:
                     record[name] = restval
             yield record
+
+
+class Counting:
+    """Records one by one, and how many there have been; those of a list in a row, as all of them will be taken."""
+
+    def __init__(self, records: Any, items: Any = None) -> None:
+        self._records = records
+        self._are_counted = type(items) is list
+        self.count = len(items) if self._are_counted else 0
+
+    def __iter__(self) -> Any:
+        return iter(self._records) if self._are_counted else self._one_by_one()
+
+    def _one_by_one(self) -> Any:
+        for count, record in enumerate(self._records, self.count + 1):
+            self.count = count
+            yield record

@@ -7,6 +7,7 @@ A part comes from the records that ran as written, from a chunk, or from what wa
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -38,8 +39,11 @@ class Reduction:
 
 def extreme(choose: Callable[..., Any], values: Any, key: Callable[[Any], Any] | None) -> list[tuple[Any, Any]]:
     """The largest or smallest value with its key, or nothing."""
-    value = choose(values, default=NOTHING, key=key)
-    return [] if value is NOTHING else [(value if key is None else key(value), value)]
+    if key is None:
+        value = choose(values, default=NOTHING)
+        return [] if value is NOTHING else [(value, value)]
+    pair = choose(((key(value), value) for value in values), default=None, key=operator.itemgetter(0))
+    return [] if pair is None else [pair]
 
 
 def _join_by_update(kind: Callable[[], Any]) -> Callable[[list[Any]], Any]:

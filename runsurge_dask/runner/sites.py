@@ -87,6 +87,8 @@ class Runtime:
         """What chunks of the stage under way know by numbers."""
         self.sampled: set[int] = set()
         """Sites whose proof has been held against rows."""
+        self.done_by_chunks: set[int] = set()
+        """Sites of which the last stage went through to the end."""
         self._turns: dict[int, int] = {}
         self._spent: dict[int, float] = {}
         self._is_off: set[int] = set()

@@ -83,8 +83,14 @@ class RunnerSlot:
             self._held_back += [shadow for _, _, shadow in answer["files"]["written"]]
             self._held_back += [answer["left"]] if "left" in answer else []
         else:
+            pid = self.pid
             self.close()
+            self._drop_announced(pid)  # where it was stopped between making a file and noting that it did
         return answer, results
+
+    def _drop_announced(self, pid: int) -> None:
+        if self.scratch:
+            drop_announced(self.scratch, pid)
 
     def _start(self, stage: str) -> Child:
         child = self._child = self.host.start_child("chunk")
@@ -99,8 +105,7 @@ class RunnerSlot:
     def _epitaph(self, child: Child) -> Header:
         child.exited.wait()
         child.channel.close()
-        if self.scratch:
-            drop_announced(self.scratch, child.pid or 0)
+        self._drop_announced(child.pid or 0)
         self._child, self.pid = None, 0
         reason = f"its process ended ({describe_exit(child.exit_code)})"
         if self._outgrown_bytes:

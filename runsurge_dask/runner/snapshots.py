@@ -34,9 +34,14 @@ _DEEPEST = 20
 class Snapshot:
     """What plain rows were at one moment; `content` is None for rows that are not plain."""
 
-    def __init__(self, rows: Any, *, may_be_unequal: bool = False) -> None:
+    def __init__(self, rows: Any, *, may_be_unequal: bool = False, is_looked_at: bool = False, are_flat: bool = False) -> None:
         self.rows = rows
         self.may_be_unequal = may_be_unequal
+        self.levels = _flat_levels(rows, is_looked_at=is_looked_at, are_flat=are_flat) if type(rows) in {list, tuple} else None
+        self.cannot_change = self.levels is not None
+        """They are numbers and texts, or flat, and the code only looks at them (see `analysis.looking`)."""
+        if self.cannot_change:
+            return
         self.content = _content(rows) if type(rows) in {list, tuple} else None
         self.levels = _levels(rows) if self.content is not None else None
         if self.levels is None:
@@ -56,6 +61,8 @@ class Snapshot:
         Raises:
             Escape: rows were changed that could not be changed alike elsewhere.
         """
+        if self.cannot_change:
+            return []
         assert self.levels is not None
         is_same = _content(self.rows) == self.content
         if is_same and len(self.levels) <= 1 and not self.may_be_unequal:  # nothing within the rows but what their content says
@@ -73,6 +80,11 @@ class Snapshot:
         """Whether a list or a dictionary can be reached in two ways."""
         found = [id(value) for level in self.levels or () for value in level if type(value) is not tuple]
         return len(set(found)) < len(found)
+
+    def held_in(self, results: Any) -> set[int] | None:
+        """Which lists, dictionaries and tuples in the rows some results hold, by id; None for results that are not looked into."""
+        few = _few_in(results) if self.cannot_change else None
+        return held_among(results, self.ids()) if few is None else few.intersection(map(id, self.rows))
 
     def ids(self) -> set[int]:
         """Of all lists, dictionaries and tuples in the rows, as they were."""
@@ -108,7 +120,7 @@ class Snapshot:
         for position, key in enumerate(map(id, self.rows)):
             if key in wanted:
                 found.setdefault(key, (position, ()))
-        return found if len(found) == len(wanted) else {key: way for key, way in self.ways().items() if key in wanted}
+        return found if self.cannot_change or len(found) == len(wanted) else {key: way for key, way in self.ways().items() if key in wanted}
 
     def ways(self) -> dict[int, tuple[int, tuple[Any, ...]]]:
         """For each list, dictionary and tuple as it was, by id: the position of its row, and the keys that led to it."""
@@ -146,6 +158,25 @@ def _levels(rows: Any) -> list[list[Any]] | None:
         inner = [value for value in level if type(value) in PLAIN_KINDS]
         levels.append(inner)
         level = _Within(inner)
+
+
+def _flat_levels(rows: list[Any] | tuple[Any, ...], *, is_looked_at: bool, are_flat: bool) -> list[list[Any]] | None:
+    """The same for numbers and texts, and for rows that are looked at and hold nothing else; None for any others.
+
+    `are_flat`: that is known of them.
+    """
+    kinds = set(map(type, rows))
+    if kinds <= ATOMIC:
+        return []
+    if not is_looked_at or not kinds <= ATOMIC | PLAIN_KINDS:
+        return None
+    inner = list(rows) if kinds <= PLAIN_KINDS else [value for value in rows if type(value) in PLAIN_KINDS]
+    if are_flat:
+        return [inner]
+    if not set(map(type, _Within(inner))) <= ATOMIC:
+        return None
+    keyed = [value for value in inner if type(value) is dict] if dict in kinds else []
+    return [inner] if set(map(type, itertools.chain.from_iterable(keyed))) <= ATOMIC else None
 
 
 _CHANGING_KINDS = frozenset({set, frozenset, bytearray})
@@ -196,6 +227,24 @@ def held_among(value: Any, ids: set[int]) -> set[int] | None:
             inner = [each for each in inner if id(each) not in met]
         if not inner:
             return found
+        level = list(itertools.chain.from_iterable(map(parts_of, inner)))
+    return None
+
+
+_FEW = 64
+
+
+def _few_in(value: Any) -> set[int] | None:
+    """Ids of what a value holds but numbers and texts, if it is of kinds that are looked into, and little."""
+    found: set[int] = set()
+    level = [value]
+    for _ in range(_DEEPEST):
+        inner = [each for each in level if type(each) not in ATOMIC]
+        if not inner:
+            return found
+        found |= set(map(id, inner))
+        if len(inner) > _FEW or len(found) > _FEW or not set(map(type, inner)) <= LOOKED_INTO:
+            return None
         level = list(itertools.chain.from_iterable(map(parts_of, inner)))
     return None
 
