@@ -30,7 +30,9 @@ soak: setup
 mutants: setup
 	$(BIN)/python -m tests.mutants
 
+# pip compiles what it installs, but for what is installed editable; where Python may not write, each start would compile it anew.
 setup: $(READY)
+	@$(BIN)/python -m compileall -q runsurge_dask proto-free plugins dashboards
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'RunSurge needs Python 3.11 or newer: install one and name it, say `make setup PYTHON=python3.12`.'; exit 1; }

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.contract import make_input, say_where
+from benchmarks.contract import compile_packages, make_input, say_where
 from benchmarks.resident import measure, parse_bytes
 from benchmarks.sameness import compare_folders
 
@@ -268,6 +268,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := set(options.names) - set(NAMES):
         parser.error(f"no such question: {', '.join(sorted(unknown))}")
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("dask", "polars", "duckdb"))
+    compile_packages()
     print(f"{say_where()}, {versions}\n\n{HEADER}", flush=True)
     is_well = True
     for question in QUESTIONS:
