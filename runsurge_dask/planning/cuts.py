@@ -7,6 +7,7 @@ seen to hold 11 bytes for each byte of lines, chunks are cut at 4.5 MB.
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -125,14 +126,24 @@ class Cutter:
         self._largest_bytes: int = request.get("largest_bytes", LARGEST_CHUNK_BYTES)
         self._goes_in_steps: bool = request.get("in_steps", False)
         self._assumed: float = request.get("bytes_per_byte", ASSUMED_BYTES_PER_BYTE)
-        self._even: int = max(1, -(-(self.end - self.position) // (options.workers * CHUNKS_PER_WORKER)))
         self._workers = options.workers
-        self._tapering = 2 * options.workers if is_tapering else 0
+        self._even: int = max(1, -(-(self.end - self.position) // (self._rounds() * options.workers)))
+        self._tapering = 2 * options.workers if is_tapering and not self._goes_in_steps else 0
         self.is_tight = False
         """The last chunk would have been larger, were there more memory."""
         self._measured: deque[tuple[int, int]] = deque(maxlen=REMEMBERED_CHUNKS)
         self._smallest = (0, 0)
         """Size and peak of the smallest chunk that was measured, of equal ones of the one that held least."""
+
+    def _rounds(self) -> int:
+        """How many chunks each worker gets: where chunks are to be of one size, so many that the last ones end together."""
+        if not self._goes_in_steps:
+            return CHUNKS_PER_WORKER
+        return max(CHUNKS_PER_WORKER, -(-(self.end - self.position) // (self._largest_units() * self._workers)))
+
+    def _largest_units(self) -> int:
+        """The most that one chunk may be, memory aside."""
+        return max(1, int(self._largest_bytes / self._bytes_per_unit)) if self._bytes_per_unit else sys.maxsize
 
     def _forced_cuts(self, chunks: int) -> deque[int]:
         if self.is_file:
@@ -173,17 +184,18 @@ class Cutter:
         size = self._even
         if self._tapering:
             size = min(size, max(size // SMALLEST_PART, (self.end - self.position) // self._tapering))
-        if self._bytes_per_unit:
-            size = min(size, int(self._largest_bytes / self._bytes_per_unit))
+        size = min(size, self._largest_units())
+        is_even = size == self._even
         if share_bytes:
             bound, base = self._bound()
             fitting = max(0, self._room(share_bytes) - base) / bound if bound else size
             if self._measured:
                 fitting = min(fitting, LARGEST_STEP * max(units for units, _ in self._measured))
             self.is_tight = fitting < size
+            is_even = is_even and not self.is_tight
             size = min(size, int(fitting))
         least = SMALLEST_CHUNK_BYTES if self.is_file else 1
-        return max(_in_steps(int(size)) if self._goes_in_steps else int(size), least)
+        return max(_in_steps(size) if self._goes_in_steps and not is_even else size, least)
 
     def _bound(self) -> tuple[float, float]:
         """Bytes that a chunk holds at most for each unit, and whatever its size; their margin follows from how chunks differ."""

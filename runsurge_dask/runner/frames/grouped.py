@@ -40,7 +40,10 @@ def give_groups(bundle: Any, wanted: list[tuple[Any, str]], is_dropping: bool, i
         values = frame[column]
         _check_values(values, operation, is_exact=is_exact)
         for letter, step in _steps_of(operation, values).items():
-            source = sources.setdefault((column, letter == "a"), f"c{len(sources)}")
+            if step == "count" and not values.hasnans:
+                steps[f"{letter}{place}"] = key_names[0], "size"
+                continue
+            source = sources.setdefault((column, letter == "a" and bool(values.min() < 0)), f"c{len(sources)}")
             if source not in content:
                 content[source] = values.abs() if letter == "a" else values
             steps[f"{letter}{place}"] = source, step
