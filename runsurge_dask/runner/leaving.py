@@ -62,7 +62,8 @@ def leave_rows(
         if pieces is None or sum(len(blob) for blob, _ in pieces) < least_bytes:
             continue
         holder[n] = ()
-        if _are_apart(rows, outputs) and (path := shadows.leave(folder, (blob for blob, _ in pieces))):
+        is_flat = all(are_flat(blob) for blob, _ in pieces)
+        if _are_apart(rows, outputs, is_flat=is_flat) and (path := shadows.leave(folder, (blob for blob, _ in pieces))):
             rows = path, [(len(blob), count) for blob, count in pieces]
         holder[n] = rows
 
@@ -76,14 +77,14 @@ def _positions(rows: list[Any], known: Mapping[int, object]) -> list[int]:
     return [place[1] for place in places] if len(places) == len(rows) else []
 
 
-def _are_apart(rows: list[Any], others: list[Any]) -> bool:
-    """Whether plain rows are no objects that other results hold, too."""
+def _are_apart(rows: list[Any], others: list[Any], *, is_flat: bool) -> bool:
+    """Whether plain rows are no objects that other results hold, too; flat ones hold none that could be."""
     if cannot_change(rows):
         return True
     foreign = _changeable(others)
     if not foreign:
         return foreign is not None
-    own = _changeable(rows)
+    own = {id(row) for row in rows if type(row) not in ATOMIC} if is_flat else _changeable(rows)
     return own is not None and own.isdisjoint(foreign)
 
 
@@ -99,5 +100,10 @@ def _changeable(value: Any) -> set[int] | None:
         if met & found:  # it may go round in a circle
             return reachable_mutables([value])
         found |= met
-        level = list(itertools.chain.from_iterable(map(parts_of, inner)))
+        level = list(itertools.chain.from_iterable(parts_of(each) for each in inner if not _holds_atoms(each)))
     return found
+
+
+def _holds_atoms(value: Any) -> bool:
+    """Whether there is nothing but numbers and texts in a list or a tuple."""
+    return type(value) in {list, tuple} and ATOMIC.issuperset(map(type, value))

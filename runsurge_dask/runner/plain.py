@@ -82,7 +82,7 @@ def in_pieces(rows: list[Any], known: Mapping[int, object], piece_bytes: int = P
     if first is None:
         return None
     step = max(1, int(piece_bytes * min(len(rows), FIRST_ROWS) / len(first)))
-    if len(rows) <= step or not _are_distinct(rows):
+    if len(rows) <= max(step, FIRST_ROWS):
         blob = first if len(rows) <= FIRST_ROWS else dump_plain(rows, known)
         return None if blob is None else [(blob, len(rows))]
     pieces: list[tuple[bytes, int]] = []
@@ -92,14 +92,17 @@ def in_pieces(rows: list[Any], known: Mapping[int, object], piece_bytes: int = P
         if blob is None:
             return None
         pieces.append((blob, len(few)))
-    return pieces
+    if _are_distinct(rows, are_flat=all(are_flat(blob) for blob, _ in pieces)):
+        return pieces
+    blob = dump_plain(rows, known)
+    return None if blob is None else [(blob, len(rows))]
 
 
 FIRST_ROWS = 64
 
 
-def _are_distinct(rows: list[Any]) -> bool:
-    """Whether no list or dictionary in plain rows is there twice."""
+def _are_distinct(rows: list[Any], *, are_flat: bool) -> bool:
+    """Whether no list or dictionary in plain rows is there twice; flat ones hold none themselves."""
     count, seen = 0, set[int]()
     level = functools.partial(iter, rows)
     while not (kinds := set(map(type, level()))) <= ATOMIC:
@@ -109,6 +112,8 @@ def _are_distinct(rows: list[Any]) -> bool:
         seen.update(map(id, changing))
         if count != len(seen):
             return False
+        if are_flat:
+            return True
         level = functools.partial(_within, inner, has_dictionaries=dict in kinds)
     return True
 
