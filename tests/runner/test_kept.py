@@ -126,10 +126,18 @@ def test_single_rows_do_not_keep_their_pages(tmp_path: Path) -> None:
     assert sum(page.rows is not None for page in pages_of(rows)) <= kept.MOST_OPEN
     assert all(kept.item(rows, 50 * page + 3) is best[page] for page in range(20))
     spec, blob = specs.rows_of(RUNTIME, SimpleNamespace(items=rows), 0, 1000)  # type: ignore[arg-type]  # all that it asks of a source
-    sent = rows_left(spec["kept"], load_items(blob))
+    sent, is_flat = rows_left(spec["kept"], load_items(blob))
+    assert not is_flat, "of the changed row nothing is known"
     assert [row["page"] for row in sent] == [page for page in range(20) for _ in range(50)]
     assert [n for n, row in enumerate(sent) if row["n"] == "changed"] == [5 * 50 + 3]
     assert kept.settle(rows)[5 * 50 + 3] is best[5]
+
+
+@pytest.mark.parametrize(("row", "is_flat"), [([1, "a"], True), ({"n": 1.5}, True), (7, True), ([1, [2]], False), ({"n": (1,)}, False)])
+def test_pages_know_whether_their_rows_are_flat(tmp_path: Path, row: Any, is_flat: bool) -> None:  # noqa: FBT001
+    rows = leave(tmp_path, [[row, row] for _ in range(3)])
+    spec, blob = specs.rows_of(RUNTIME, SimpleNamespace(items=rows), 0, 6)  # type: ignore[arg-type]  # all that it asks of a source
+    assert rows_left(spec["kept"], load_items(blob)) == ([row] * 6, is_flat)
 
 
 def test_what_is_held_is_seen() -> None:
