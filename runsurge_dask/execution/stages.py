@@ -68,8 +68,8 @@ class Supply(Protocol):
     def parts_of(self, chunk: Chunk) -> list[Chunk]:
         """A chunk that needed too much, in smaller ones; empty where that cannot be."""
 
-    def note(self, chunk: Chunk, peak_bytes: int) -> None:
-        """Learn what a chunk held."""
+    def note(self, chunk: Chunk, peak_bytes: int, left_bytes: int = 0) -> None:
+        """Learn what a chunk held, and what the one before it had left in its process."""
 
     def share_done(self, chunk: Chunk) -> float:
         """How much of the stage is done when this chunk and all before it are."""
@@ -102,9 +102,9 @@ class Listed:
         del chunk
         return []
 
-    def note(self, chunk: Chunk, peak_bytes: int) -> None:
+    def note(self, chunk: Chunk, peak_bytes: int, left_bytes: int = 0) -> None:
         """Expect the same of the next."""
-        del chunk
+        del chunk, left_bytes
         self._largest = max(self._largest, peak_bytes)
 
     def share_done(self, chunk: Chunk) -> float:
@@ -163,9 +163,9 @@ class Ranged:
             parts[0].spec["sample"] = chunk.spec["sample"]
         return parts
 
-    def note(self, chunk: Chunk, peak_bytes: int) -> None:
+    def note(self, chunk: Chunk, peak_bytes: int, left_bytes: int = 0) -> None:
         """Let the next ones be as large as this one says."""
-        self._cutter.note(chunk.end - chunk.start, peak_bytes)
+        self._cutter.note(chunk.end - chunk.start, peak_bytes, left_bytes)
 
     def share_done(self, chunk: Chunk) -> float:
         """By bytes, or by rows."""
@@ -339,7 +339,7 @@ class StageRun:
         self.tally.accepted += 1
         self.tally.records += answer["records"]
         self.tally.peak_bytes = max(self.tally.peak_bytes, answer["peak_resident_bytes"])
-        self.supply.note(chunk, answer["net_peak_bytes"])
+        self.supply.note(chunk, answer["net_peak_bytes"], answer["left_bytes"])
         self._report(chunk, answer["net_peak_bytes"], answer["seconds"])
         self.advance(self.supply.share_done(chunk))
 

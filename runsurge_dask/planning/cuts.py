@@ -43,6 +43,8 @@ COMPARABLE = 0.5
 """Chunks of at least this part of the largest one say what a large one holds; smaller ones hold much that does not grow with them."""
 SIZES_APART = 2
 """Chunks of sizes this far apart tell what they hold whatever their size from what grows with it."""
+LEFT_BYTES, LEFT_PART = 10 << 20, 0.12
+"""So much a process may still hold of a chunk when it begins the next, smaller one: 13 to 15 MiB of 25, 17 of 82 (measured)."""
 LARGEST_STEP = 4
 """A chunk is at most so many times as large as the largest one that was measured."""
 REMEMBERED_CHUNKS = 8
@@ -132,6 +134,9 @@ class Cutter:
         self.is_tight = False
         """The last chunk would have been larger, were there more memory."""
         self._measured: deque[tuple[int, int]] = deque(maxlen=REMEMBERED_CHUNKS)
+        self._left: deque[int] = deque(maxlen=REMEMBERED_CHUNKS)
+        """What processes still held of larger chunks when they began one."""
+        self._reserved: deque[int] = deque(maxlen=REMEMBERED_CHUNKS)
         self._smallest = (0, 0)
         """Size and peak of the smallest chunk that was measured, of equal ones of the one that held least."""
 
@@ -197,8 +202,11 @@ class Cutter:
         least = SMALLEST_CHUNK_BYTES if self.is_file else 1
         return max(_in_steps(size) if self._goes_in_steps and not is_even else size, least)
 
-    def _bound(self) -> tuple[float, float]:
-        """Bytes that a chunk holds at most for each unit, and whatever its size; their margin follows from how chunks differ."""
+    def _bound(self, units: int = 0) -> tuple[float, float]:
+        """Bytes that a chunk of so many units holds at most for each unit, and whatever its size, with a margin for how chunks differ.
+
+        Where rows grow along the source, they grow by more over a larger chunk.
+        """
         if not self._measured:
             return MARGIN * self._assumed * self._bytes_per_unit, 0.0
         large = COMPARABLE * max(units for units, _ in self._measured)
@@ -208,7 +216,7 @@ class Cutter:
         if not highest:
             return 0.0, MARGIN * base
         spread, rise = (highest - min(slopes)) / highest, (slopes[-1] - slopes[0]) / highest / max(1, len(slopes) - 1)
-        change = max(spread, self._workers * TIGHT_AHEAD_PER_WORKER * rise)
+        change = max(spread, self._workers * TIGHT_AHEAD_PER_WORKER * rise * max(1.0, COMPARABLE * units / large))
         margin = max(MARGIN, LEAST_MARGIN + change) + MARGIN_OF_ONE / len(slopes)
         return highest * margin, base * margin
 
@@ -223,7 +231,7 @@ class Cutter:
         return not share_bytes or self._needed(units) <= self._room(share_bytes)
 
     def _needed(self, units: int) -> float:
-        bound, base = self._bound()
+        bound, base = self._bound(units)
         return bound * units + base
 
     def _room(self, share_bytes: int) -> int:
@@ -236,8 +244,12 @@ class Cutter:
             return share_bytes
         return min(share_bytes, max(FIRST_BYTES, int(FIRST_PART * share_bytes)))
 
-    def note(self, units: int, peak_bytes: int) -> None:
-        """Learn what a chunk of this size held."""
+    def note(self, units: int, peak_bytes: int, left_bytes: int = 0) -> None:
+        """Learn what a chunk of this size held, and what its process had not given back of the chunks before it."""
+        self._left.append(left_bytes)
+        is_within_what_was_left = bool(left_bytes) and peak_bytes < left_bytes + LEAST_RESERVATION_BYTES
+        if is_within_what_was_left and units < max((known for known, _ in self._measured), default=0):
+            return  # what it needed itself cannot be told
         if units > 0:
             self._smallest = min(self._smallest, (units, peak_bytes)) if self._measured else (units, peak_bytes)
             self._measured.append((units, peak_bytes))
@@ -247,7 +259,10 @@ class Cutter:
         if not self._measured:
             return share_bytes
         least = min(peak for _, peak in self._measured)
-        wanted = int(max(MARGIN * least, self._needed(units))) + LEAST_RESERVATION_BYTES
+        largest = max((*self._reserved, least))
+        left = max(LEAST_MARGIN * max(self._left), min(largest, LEFT_BYTES + LEFT_PART * largest))
+        wanted = int(max(MARGIN * least, self._needed(units), left)) + LEAST_RESERVATION_BYTES
+        self._reserved.append(wanted)
         return min(wanted, share_bytes) if share_bytes else wanted
 
 

@@ -77,6 +77,7 @@ def serve_chunks(channel: socket.socket) -> None:
             answer["forget"] = True
         else:
             answer["net_peak_bytes"] = max(0, answer["peak_resident_bytes"] - begun_with)
+            answer["left_bytes"] = max(0, answer["left_bytes"] - begun_with)
             answer["begun_with"] = begun_with
         wire.send(channel, {**answer, "no_room": shadows.refusal()}, results)
         del results
@@ -247,7 +248,7 @@ def _cannot_change(value: Any) -> bool:
 
 def run_task(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire.Header, list[bytes]]:
     """Run one chunk; the answer is `ok` with results, or `escape` with a reason."""
-    begun = time.perf_counter()
+    begun, left = time.perf_counter(), resident_bytes()
     reset_peak()
     Escape.last = None
     Journal.current = Journal()
@@ -263,7 +264,7 @@ def run_task(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[
         shadows.drop()
         return {"status": "escape", "reason": _describe(error), "raised": True}, []
     answer["seconds"] = time.perf_counter() - begun
-    answer["peak_resident_bytes"] = peak_resident_bytes()
+    answer["peak_resident_bytes"], answer["left_bytes"] = peak_resident_bytes(), left
     return answer, results
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MOST_OF_IDEAL = 1.3
 """So much longer than with no slot ever idle it may take: a window of three chunks a slot holds the fastest ones back."""
-OK = {"status": "ok", "records": 1, "peak_resident_bytes": 1, "net_peak_bytes": 1, "seconds": 0.0}
+OK = {"status": "ok", "records": 1, "peak_resident_bytes": 1, "net_peak_bytes": 1, "left_bytes": 0, "seconds": 0.0}
 
 
 class ScriptedFuture:
