@@ -240,7 +240,7 @@ class Session:
             }
         )
 
-    def _converse(self, driver: Child) -> int:  # noqa: C901 - one case a message
+    def _converse(self, driver: Child) -> int:
         while True:
             try:
                 header, blobs = (self._last_words, []) if self._last_words else wire.receive(driver.channel)
@@ -250,25 +250,33 @@ class Session:
                     raise self._refuse(0) from None
                 code = driver.exit_code
                 return 70 if code is None else code if code >= 0 else 128 - code
-            match header["op"]:
-                case "propose":
-                    wire.send(driver.channel, self._noted(header, self._propose(header)))
-                case "prepare":
-                    self._prepare()
-                case "judge":
-                    site = header["site"]
-                    plain = self.options.refusal(site) or reason_to_run_plainly(header, self.options.at(site))
-                    wire.send(driver.channel, self._noted(header, {"plain": plain}))
-                case "decline":
-                    self.notes[header["site"]] = header["reason"]
-                case "run":
-                    self._run_stage(driver, header, blobs)
-                case "outgrown":
-                    driver.exited.wait()
-                    raise self._refuse(header["line"])
-                case "finished":
-                    driver.exited.wait()
-                    return int(header["status"])
+            with contextlib.suppress(EOFError, ConnectionError):  # a driver that ends meanwhile will not be heard again
+                status = self._obey(driver, header, blobs)
+                if status is not None:
+                    return status
+
+    def _obey(self, driver: Child, header: wire.Header, blobs: list[bytes]) -> int | None:
+        """Do what the driver asks for; the exit status of the script, where that is its last word."""
+        match header["op"]:
+            case "propose":
+                wire.send(driver.channel, self._noted(header, self._propose(header)))
+            case "prepare":
+                self._prepare()
+            case "judge":
+                site = header["site"]
+                plain = self.options.refusal(site) or reason_to_run_plainly(header, self.options.at(site))
+                wire.send(driver.channel, self._noted(header, {"plain": plain}))
+            case "decline":
+                self.notes[header["site"]] = header["reason"]
+            case "run":
+                self._run_stage(driver, header, blobs)
+            case "outgrown":
+                driver.exited.wait()
+                raise self._refuse(header["line"])
+            case "finished":
+                driver.exited.wait()
+                return int(header["status"])
+        return None
 
     def _propose(self, header: wire.Header) -> wire.Header:
         self._note_input(header)
