@@ -216,7 +216,7 @@ class Cutter:
         if not highest:
             return 0.0, MARGIN * base
         spread, rise = (highest - min(slopes)) / highest, (slopes[-1] - slopes[0]) / highest / max(1, len(slopes) - 1)
-        change = max(spread, self._workers * TIGHT_AHEAD_PER_WORKER * rise * max(1.0, COMPARABLE * units / large))
+        change = max(spread, self._workers * TIGHT_AHEAD_PER_WORKER * rise * min(max(1.0, COMPARABLE * units / large), SIZES_APART))
         margin = max(MARGIN, LEAST_MARGIN + change) + MARGIN_OF_ONE / len(slopes)
         return highest * margin, base * margin
 
