@@ -258,10 +258,9 @@ class Cutter:
         """An upper bound of what a chunk of this size will hold; the whole share where none was measured yet."""
         if not self._measured:
             return share_bytes
-        least = min(peak for _, peak in self._measured)
-        largest = max((*self._reserved, least))
+        largest = max((*self._reserved, *(peak for _, peak in self._measured)))
         left = max(LEAST_MARGIN * max(self._left), min(largest, LEFT_BYTES + LEFT_PART * largest))
-        wanted = int(max(MARGIN * least, self._needed(units), left)) + LEAST_RESERVATION_BYTES
+        wanted = int(max(self._needed(units), left)) + LEAST_RESERVATION_BYTES
         self._reserved.append(wanted)
         return min(wanted, share_bytes) if share_bytes else wanted
 
