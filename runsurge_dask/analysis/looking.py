@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from runsurge_dask.analysis.names import COMPREHENSIONS, called_name, position_of
 from runsurge_dask.analysis.structure import walk
+from runsurge_dask.knowledge.calls import FRAME_CALLS
 from runsurge_dask.runner.facts import Accumulator, Looking, Merge
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ class _Code:
         names, looking = _record_names(first.target, first.iter)
         given = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
         parts: list[ast.AST] = [*first.ifs, *others, *given]
-        return looking if self.looks(parts, names, gives=given) else Looking.NOT
+        tested = [value for test in first.ifs for value in _tested(test)]
+        return looking if self.looks(parts, names, gives=[*given, *tested]) else Looking.NOT
 
     def looks(
         self, code: Collection[ast.AST], names: Collection[str], *, may_give: bool = False, gives: Iterable[ast.expr] = ()
@@ -135,8 +137,8 @@ class _Code:
                 return [right]
             case ast.Dict(keys=keys, values=values):
                 return [value for key, value in zip(keys, values, strict=True) if key is None]
-            case ast.Call(func=ast.Name(id="min" | "max"), args=[_, _, *_]):
-                return []  # what they give is one of these
+            case ast.Call(func=ast.Name(id="min" | "max" | "sum"), args=[_, _, *_]):
+                return []  # what they give may be one of these
             case ast.Call(func=ast.Name(id=name)):
                 return node.args if self._is_builtin(node.func, _BUILTINS) else self._taken_by(name, node.args)
             case ast.Call(func=ast.Attribute(value=owner, attr=attr)) if attr in _METHODS | _WRITING and attr not in self._mentions.bodies:
@@ -167,10 +169,11 @@ class _Code:
         mentions = self._mentions
         bodies = mentions.bodies.get(name, [])
         taken = mentions.bound | mentions.imported | mentions.classes
-        if len(bodies) != 1 or name in taken or name in self._inside or any(isinstance(each, ast.Starred) for each in given):
+        is_certain = len(bodies) == 1 and name not in taken and "*" not in mentions.imported
+        if not is_certain or name in self._inside or any(isinstance(each, ast.Starred) for each in given):
             return []
         [function] = bodies
-        if isinstance(function, ast.AsyncFunctionDef) or function.decorator_list:
+        if isinstance(function, ast.AsyncFunctionDef) or function.decorator_list or not FRAME_CALLS.isdisjoint(mentions.table[name]):
             return []
         self._inside.add(name)
         parameters = [each.arg for each in (*function.args.posonlyargs, *function.args.args)]

@@ -43,6 +43,10 @@ def turns(m):
 
 def late(m):
     yield m
+
+def peeks(m):
+    locals()["m"].reverse()
+    return m[0]
 """
 LOOKS = [
     "for row in rows: total += row[1]",
@@ -62,6 +66,7 @@ LOOKS = [
     "for row in rows: writer.writerow(row)",
     "out = [row for row in rows if is_good(row)]",
     "out = [x * 2 for row in rows for x in row]",
+    "out = [row for row in rows if row and row[0] > 3]",
     "out = {row[0]: row for row in rows}",
     "total = sum(row[1] ** 2 for row in rows)",
     "out = max(rows, key=lambda row: (row[2], row[0]))",
@@ -79,6 +84,8 @@ CHANGES = [
     "for row in rows: total += turns(row)",
     "for row in rows:\n    other = row\n    other[0] = 5",
     "for row in rows:\n    max(row, [])[0] = 5",
+    "for row in rows:\n    sum([], row)[0] = 5",
+    "for row in rows: total += peeks(row)",
     "for row in rows:\n    (row or [1])[0] = 5",
     "for row in rows:\n    gives(row)[0] = 5",
     "for row in rows:\n    for other in late(row): other[0] = 5",
@@ -144,6 +151,7 @@ def test_code_that_changes_rows_is_never_said_to_only_look(code: str) -> None:
         ("total = sum(len(row) for row in rows)", "def len(row):\n    row.append(1)\n    return 1\n"),
         ("for row in rows: total += is_good(row)", "is_good = print\n"),
         ("for row in rows: total += is_good(row)", "def other(is_good): is_good([1])\n"),
+        ("for row in rows: total += is_good(row)", "from helpers import *\n"),
         ("out = [row == [1] for row in rows]", "class A:\n    def __eq__(self, other): other.append(1)\n"),
         ("for row in rows: writer.writerow(row)", "class W:\n    def writerow(self, row): row.append(1)\n"),
         ("for row in rows: out.append(row.get(1))", "class W:\n    def get(self, row): row.append(1)\n"),
