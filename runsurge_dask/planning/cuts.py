@@ -45,6 +45,8 @@ SIZES_APART = 2
 """Chunks of sizes this far apart tell what they hold whatever their size from what grows with it."""
 LEFT_BYTES, LEFT_PART = 10 << 20, 0.12
 """So much a process may still hold of a chunk when it begins the next, smaller one: 13 to 15 MiB of 25, 17 of 82 (measured)."""
+SMALLER, UNUSED_PART = 0.9, 0.75
+"""A chunk that is smaller than this part of the largest one may find so much of what those left in pieces of no use to it."""
 LARGEST_STEP = 4
 """A chunk is at most so many times as large as the largest one that was measured."""
 REMEMBERED_CHUNKS = 8
@@ -254,13 +256,18 @@ class Cutter:
             self._smallest = min(self._smallest, (units, peak_bytes)) if self._measured else (units, peak_bytes)
             self._measured.append((units, peak_bytes))
 
+    def _unused(self, units: int) -> float:
+        """What larger chunks have left in pieces that a smaller one cannot use; chunks of one size have shown what they hold with it."""
+        is_smaller = units < SMALLER * max(known for known, _ in self._measured)
+        return UNUSED_PART * max(self._left) if is_smaller else 0.0
+
     def reservation_bytes(self, units: int, share_bytes: int) -> int:
         """An upper bound of what a chunk of this size will hold; the whole share where none was measured yet."""
         if not self._measured:
             return share_bytes
         largest = max((*self._reserved, *(peak for _, peak in self._measured)))
         left = max(LEAST_MARGIN * max(self._left), min(largest, LEFT_BYTES + LEFT_PART * largest))
-        wanted = int(max(self._needed(units), left)) + LEAST_RESERVATION_BYTES
+        wanted = int(max(self._needed(units) + self._unused(units), left)) + LEAST_RESERVATION_BYTES
         self._reserved.append(wanted)
         return min(wanted, share_bytes) if share_bytes else wanted
 
