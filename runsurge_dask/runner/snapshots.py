@@ -40,6 +40,8 @@ class Snapshot:
         self.levels = _flat_levels(rows, is_looked_at=is_looked_at, are_flat=are_flat) if type(rows) in {list, tuple} else None
         self.cannot_change = self.levels is not None
         """They are numbers and texts, or flat, and the code only looks at them (see `analysis.looking`)."""
+        self.content: bytes | None = None
+        self.unequal: list[Any] = []
         if self.cannot_change:
             return
         self.content = _content(rows) if type(rows) in {list, tuple} else None
@@ -124,6 +126,8 @@ class Snapshot:
 
     def ways(self) -> dict[int, tuple[int, tuple[Any, ...]]]:
         """For each list, dictionary and tuple as it was, by id: the position of its row, and the keys that led to it."""
+        if self.cannot_change:
+            return self.ways_to(self.ids())
         before, old_levels = self._before()
         own = self._own(old_levels)
         found: dict[int, tuple[int, tuple[Any, ...]]] = {}
