@@ -10,9 +10,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import os
 import pickle
+import shutil
 import signal
 import tempfile
 import time
@@ -183,7 +185,7 @@ class Session:
         file = os.path.basename(self.program.file)
         held, limit = format_bytes(self.outgrown_bytes), format_bytes(self.options.memory_bytes)
         where = f"{file}, line {line}" if line else file
-        no_room = next((slot.no_room for slot in self._watched.slots if slot.no_room), "")
+        no_room = next((slot.no_room for slot in self._watched.slots if slot.no_room), "") or _no_space_in(self._scratch)
         if no_room:
             what = f"rows that stay in files find no room in {os.path.dirname(self._scratch)} ({no_room}), and in memory they need more "
             what += f"than --memory allows: all processes held {held} of {limit}"
@@ -351,6 +353,17 @@ class Session:
         )
         if tally.note:
             self.notes[facts.site] = tally.note
+
+
+LEAST_FREE_BYTES = 1 << 16
+
+
+def _no_space_in(folder: str) -> str:
+    """The system's words for a full disk, if that is what a folder is on: a chunk may not have come to say so."""
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(folder).free < LEAST_FREE_BYTES:
+            return os.strerror(errno.ENOSPC)
+    return ""
 
 
 def _is_used(header: wire.Header, tally: Tally) -> bool:
