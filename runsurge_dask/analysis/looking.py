@@ -35,6 +35,8 @@ _WRITING = frozenset({"writerow", "join"})
 _COMPARISONS = frozenset({"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__contains__", "__hash__"})
 _GATHERING = frozenset({"list", "max", "min", "nlargest", "nsmallest", "sorted", "any", "all", "Counter", "set", "sum"})
 """Consumers that do nothing to the records of a comprehension but to compare, count, add or gather them."""
+_OF_LIBRARY = frozenset({"nlargest", "nsmallest", "Counter", "itemgetter"})
+"""Those of such names that have to be imported."""
 
 
 def looks_at_records(node: ast.For | ast.expr, mentions: Mentions, accumulators: Iterable[Accumulator] = ()) -> Looking:
@@ -149,7 +151,8 @@ class _Code:
         """Whether a function is one of these, of Python's own or its library's."""
         name = function.id if isinstance(function, ast.Name) else function.attr if isinstance(function, ast.Attribute) else ""
         mentions = self._mentions
-        return name in names and name not in mentions.bound and name not in mentions.bodies and name not in mentions.classes
+        is_taken = name in mentions.bound or name in mentions.bodies or name in mentions.classes or "*" in mentions.imported
+        return name in names and not is_taken and (name in _OF_LIBRARY or name not in mentions.imported)
 
     def _is_looking_function(self, function: ast.expr) -> bool:
         """Whether a function with one parameter only looks at what it is given."""

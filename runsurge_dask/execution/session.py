@@ -252,10 +252,14 @@ class Session:
                     raise self._refuse(0) from None
                 code = driver.exit_code
                 return 70 if code is None else code if code >= 0 else 128 - code
-            with contextlib.suppress(EOFError, ConnectionError):  # a driver that ends meanwhile will not be heard again
+            try:
                 status = self._obey(driver, header, blobs)
-                if status is not None:
-                    return status
+            except (EOFError, ConnectionError):
+                if not driver.exited.wait(STOP_SECONDS):  # then it was not the driver that ended
+                    raise
+                continue  # its end is heard where its next word would be
+            if status is not None:
+                return status
 
     def _obey(self, driver: Child, header: wire.Header, blobs: list[bytes]) -> int | None:
         """Do what the driver asks for; the exit status of the script, where that is its last word."""

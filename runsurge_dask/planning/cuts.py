@@ -49,6 +49,8 @@ SMALLER, UNUSED_PART = 0.9, 0.75
 """A chunk that is smaller than this part of the largest one may find so much of what those left in pieces of no use to it."""
 LARGEST_STEP = 4
 """A chunk is at most so many times as large as the largest one that was measured."""
+FARTHEST_LOOK = 2
+"""Growth that was seen over chunks of one size is expected to go on over so much larger ones at most: of small chunks little is certain."""
 REMEMBERED_CHUNKS = 8
 """Only the latest are asked: data may change along a file."""
 LEAST_RESERVATION_BYTES = 4 << 20
@@ -138,7 +140,8 @@ class Cutter:
         self._measured: deque[tuple[int, int]] = deque(maxlen=REMEMBERED_CHUNKS)
         self._left: deque[int] = deque(maxlen=REMEMBERED_CHUNKS)
         """What processes still held of larger chunks when they began one."""
-        self._reserved: deque[int] = deque(maxlen=REMEMBERED_CHUNKS)
+        self._cut: deque[int] = deque(maxlen=REMEMBERED_CHUNKS)
+        """Sizes of the last chunks, measured or not."""
         self._smallest = (0, 0)
         """Size and peak of the smallest chunk that was measured, of equal ones of the one that held least."""
 
@@ -174,6 +177,7 @@ class Cutter:
             if self.end - start - size < size // 2:
                 size = self.end - start if self.fits(self.end - start, share_bytes) else -(-(self.end - start) // 2)
             self.position = self._place(start, start + size)
+        self._cut.append(self.position - start)
         return start, self.position
 
     def halves(self, start: int, end: int) -> list[tuple[int, int]]:
@@ -218,7 +222,8 @@ class Cutter:
         if not highest:
             return 0.0, MARGIN * base
         spread, rise = (highest - min(slopes)) / highest, (slopes[-1] - slopes[0]) / highest / max(1, len(slopes) - 1)
-        change = max(spread, self._workers * TIGHT_AHEAD_PER_WORKER * rise * min(max(1.0, COMPARABLE * units / large), SIZES_APART))
+        step = min(max(1.0, COMPARABLE * units / large), FARTHEST_LOOK)
+        change = max(spread, self._workers * TIGHT_AHEAD_PER_WORKER * rise * step)
         margin = max(MARGIN, LEAST_MARGIN + change) + MARGIN_OF_ONE / len(slopes)
         return highest * margin, base * margin
 
@@ -265,10 +270,9 @@ class Cutter:
         """An upper bound of what a chunk of this size will hold; the whole share where none was measured yet."""
         if not self._measured:
             return share_bytes
-        largest = max((*self._reserved, *(peak for _, peak in self._measured)))
+        largest = max(self._needed(max(self._cut, default=units)), *(peak for _, peak in self._measured))
         left = max(LEAST_MARGIN * max(self._left), min(largest, LEFT_BYTES + LEFT_PART * largest))
         wanted = int(max(self._needed(units) + self._unused(units), left)) + LEAST_RESERVATION_BYTES
-        self._reserved.append(wanted)
         return min(wanted, share_bytes) if share_bytes else wanted
 
 

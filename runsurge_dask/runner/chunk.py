@@ -282,8 +282,10 @@ def _run(stage: Stage, spec: Mapping[str, Any], items_blob: bytes) -> tuple[wire
     if "sample" in spec:
         _check_sample(stage, spec, items)
     known = _known_objects(stage)
-    watching = {"may_be_unequal": unequal.has_read, "is_looked_at": stage.looks_at(spec), "are_flat": is_flat}
-    rows = GivenRows(items, spec["start"], with_identities=stage.with_identities, **watching)
+    rows = GivenRows(
+        items, spec["start"], with_identities=stage.with_identities, may_be_unequal=unequal.has_read, is_looked_at=stage.looks_at(spec),
+        are_flat=is_flat
+    )
     randomness = random_state() if stage.seeded else None
     decimals = decimal_state() if stage.sees_decimals else ""
     counter = Counting(read_chunk(spec, items), items)

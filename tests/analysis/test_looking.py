@@ -152,6 +152,8 @@ def test_code_that_changes_rows_is_never_said_to_only_look(code: str) -> None:
         ("for row in rows: total += is_good(row)", "is_good = print\n"),
         ("for row in rows: total += is_good(row)", "def other(is_good): is_good([1])\n"),
         ("for row in rows: total += is_good(row)", "from helpers import *\n"),
+        ("for row in rows: total += len(row)", "from helpers import *\n"),
+        ("for row in rows: total += len(row)", "from helpers import length as len\n"),
         ("out = [row == [1] for row in rows]", "class A:\n    def __eq__(self, other): other.append(1)\n"),
         ("for row in rows: writer.writerow(row)", "class W:\n    def writerow(self, row): row.append(1)\n"),
         ("for row in rows: out.append(row.get(1))", "class W:\n    def get(self, row): row.append(1)\n"),
